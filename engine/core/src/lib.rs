@@ -25,4 +25,5 @@ pub mod event;
 pub mod failure;
 pub mod id;
 pub mod payload;
+pub mod state;
 pub mod time;

@@ -1,0 +1,5 @@
+//! The fold of a history.
+
+mod status;
+
+pub use status::Status;
