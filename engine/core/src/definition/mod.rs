@@ -1,0 +1,161 @@
+//! One immutable version of a workflow: checked, compiled, identified by its digest.
+//!
+//! A definition is made from a workflow file (see [`crate::format`]) and kept as that file's canonical text, so a
+//! stored definition can be read by every later version of the engine. Everything else here is rebuilt from it.
+
+mod policy;
+mod step;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::expression::Template;
+use crate::id::{Digest, Name};
+
+pub use policy::{Jitter, RetryPolicy};
+pub use step::{
+    BodyRule, Classified, Compensate, Expect, ExpectEffect, HttpCall, HttpTarget, Kind, OnUnknown, Otherwise,
+    OutputRule, Step, StepIndex,
+};
+
+/// A checked workflow.
+#[derive(Debug)]
+pub struct Definition {
+    pub(crate) name: Name,
+    pub(crate) version: String,
+    pub(crate) description: Option<String>,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) digest: Digest,
+    pub(crate) source: Arc<[u8]>,
+    pub(crate) example: Option<serde_json::Value>,
+    pub(crate) services: IndexMap<Name, Service>,
+    /// The steps in the order of the file; from `main` on those of `on_failure`.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) main: usize,
+    pub(crate) by_name: IndexMap<Name, StepIndex>,
+    pub(crate) pivot: Option<StepIndex>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) output: Option<Template>,
+}
+
+/// A service that steps call.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: Name,
+    /// Its base URL; may hold `${secret:…}` and `${env:…}`.
+    pub url: String,
+    /// Headers sent with every call; values may hold `${secret:…}` and `${env:…}`.
+    pub headers: Vec<(String, String)>,
+    /// How it is authenticated to.
+    pub auth: Option<Auth>,
+    /// Whether it honours `Idempotency-Key`.
+    pub idempotent: bool,
+}
+
+/// How a service is authenticated to. Values may hold `${secret:…}` and `${env:…}`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Auth {
+    /// `Authorization: Bearer …`
+    Bearer(String),
+    /// HTTP basic authentication (RFC 7617).
+    Basic {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+impl Definition {
+    /// The workflow's name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Its version label. The identity is the digest.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What it is for, as its author says.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Labels that every run gets.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    /// The digest of [`Definition::source`].
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The canonical text of the workflow file, from which this definition can be made again.
+    pub fn source(&self) -> &Arc<[u8]> {
+        &self.source
+    }
+
+    /// The input that demonstrations use.
+    pub fn example(&self) -> Option<&serde_json::Value> {
+        self.example.as_ref()
+    }
+
+    /// The services by name.
+    pub fn services(&self) -> &IndexMap<Name, Service> {
+        &self.services
+    }
+
+    /// The workflow's own steps, in the order of the file.
+    pub fn steps(&self) -> &[Step] {
+        self.steps.get(..self.main).unwrap_or_default()
+    }
+
+    /// The `on_failure` steps, in the order of the file.
+    pub fn on_failure(&self) -> &[Step] {
+        self.steps.get(self.main..).unwrap_or_default()
+    }
+
+    /// All steps: the workflow's own, then those of `on_failure`.
+    pub fn all_steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Whether this step belongs to `on_failure`.
+    pub fn is_on_failure(&self, index: StepIndex) -> bool {
+        index.get() >= self.main
+    }
+
+    /// The step at this index.
+    ///
+    /// # Panics
+    /// If the index comes from another definition.
+    #[expect(clippy::indexing_slicing, reason = "an index is only ever made from this definition's own steps")]
+    pub fn step(&self, index: StepIndex) -> &Step {
+        &self.steps[index.get()]
+    }
+
+    /// The index of the step with this name.
+    pub fn find(&self, name: &str) -> Option<StepIndex> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The point of no return.
+    pub fn pivot(&self) -> Option<StepIndex> {
+        self.pivot
+    }
+
+    /// How long a run may take before it is cancelled.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// What the workflow gives; without it, the outputs of its last steps by name.
+    pub fn output(&self) -> Option<&Template> {
+        self.output.as_ref()
+    }
+}
