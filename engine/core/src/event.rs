@@ -371,6 +371,33 @@ pub enum Answer {
 }
 
 impl Event {
+    /// The steps that this event is about.
+    pub fn steps(&self) -> Vec<&Name> {
+        match self {
+            Self::RunStuck { parked, .. } => parked.iter().map(|(step, _)| step).collect(),
+            Self::RecoveryNoted { cut_off } => cut_off.iter().map(|(step, _)| step).collect(),
+            Self::AttemptFailed(failed) | Self::CompensationAttemptFailed(failed) => vec![&failed.step],
+            Self::StepScheduled { step, .. }
+            | Self::AttemptStarted { step, .. }
+            | Self::StepCompleted { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepSkipped { step, .. }
+            | Self::StepStuck { step, .. }
+            | Self::CompensationStarted { step, .. }
+            | Self::CompensationCompleted { step, .. }
+            | Self::CompensationFailed { step, .. }
+            | Self::CompensationSkipped { step } => vec![step],
+            Self::RunStarted(_)
+            | Self::StopBegan { .. }
+            | Self::RunUnstuck
+            | Self::RunCompleted { .. }
+            | Self::RunCompensated { .. }
+            | Self::RunFailed { .. }
+            | Self::RunCancelled { .. }
+            | Self::RequestAnswered { .. } => Vec::new(),
+        }
+    }
+
     /// The payload of this event, if it holds one.
     pub fn payload(&self) -> Option<&Payload> {
         match self {

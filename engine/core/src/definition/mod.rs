@@ -16,8 +16,7 @@ use crate::id::{Digest, Name};
 
 pub use policy::{Jitter, RetryPolicy};
 pub use step::{
-    BodyRule, Classified, Compensate, Expect, ExpectEffect, HttpCall, HttpTarget, Kind, OnUnknown, Otherwise,
-    OutputRule, Step, StepIndex,
+    Classified, Compensate, Expect, HttpCall, HttpTarget, Kind, OnUnknown, Otherwise, OutputRule, Step, StepIndex,
 };
 
 /// A checked workflow.

@@ -49,6 +49,16 @@ pub struct Step {
     pub compensate: Option<Compensate>,
 }
 
+impl Step {
+    /// Its call, where it calls a service.
+    pub fn http(&self) -> Option<&HttpCall> {
+        match &self.kind {
+            Kind::Http(call) => Some(call),
+            Kind::Value(_) => None,
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Debug)]
 pub enum Kind {
@@ -70,7 +80,7 @@ pub struct HttpCall {
     /// Headers.
     pub headers: Vec<(String, Template)>,
     /// The body.
-    pub body: Option<BodyRule>,
+    pub body: Option<Template>,
     /// What must hold of a 2xx answer.
     pub expect: Option<Expect>,
     /// What statuses mean, where not what they usually do.
@@ -84,10 +94,6 @@ pub struct HttpCall {
     /// Whether the callee honours `Idempotency-Key`.
     pub idempotent: bool,
 }
-
-/// A body to be rendered.
-#[derive(Debug)]
-pub struct BodyRule(pub Template);
 
 /// Whom an HTTP step calls.
 #[derive(Debug)]
@@ -113,11 +119,8 @@ pub struct Expect {
     /// The failure's message.
     pub message: Option<Template>,
     /// What the step has done where it does not hold.
-    pub effect: ExpectEffect,
+    pub effect: Effect,
 }
-
-/// What an answer that breaks an expectation says of the step's effect.
-pub type ExpectEffect = Effect;
 
 /// What a status means for a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

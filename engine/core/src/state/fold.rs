@@ -1,0 +1,215 @@
+//! One event more: what each does to the state.
+
+use crate::bounds;
+use crate::event::{Answer, CancelCause, Event, Recorded, RequestKind, SkipReason, TriedAndFailed};
+use crate::failure::{Effect, Failure, StepFailure};
+use crate::id::{Name, Side};
+use crate::payload::{Held, Payload};
+use crate::state::{Activity, End, Forward, State, StepState, Status, Stuck, Tally, UndoStatus};
+use crate::time::Timestamp;
+
+impl State {
+    /// Takes in the next event. Total: whatever stands in a history can be folded.
+    pub fn apply(&mut self, recorded: &Recorded) {
+        let (seq, at) = (recorded.seq, recorded.at);
+        self.last = seq;
+        match &recorded.event {
+            // Only ever the first event, which `begin` takes.
+            Event::RunStarted(_) => {}
+            Event::StopBegan { cause } => self.stop = Some(cause.clone()),
+            Event::RunStuck { reason, message, parked } => {
+                self.stuck.push(Stuck { reason: *reason, message: message.clone() });
+                if let Some((step, side)) = parked {
+                    self.touch(step, |state| state.park(*side));
+                }
+            }
+            Event::RunUnstuck => self.unstick(at),
+            Event::RecoveryNoted { cut_off } => {
+                for (step, side) in cut_off {
+                    self.touch(step, |state| state.cut_off(*side, at));
+                }
+            }
+            Event::RunCompleted { output, .. } => {
+                self.end(at, Status::Completed, None, &[]);
+                if let Some(end) = &mut self.end {
+                    end.output = Some(Held::new(seq, output));
+                }
+            }
+            Event::RunCompensated { .. } => self.end(at, Status::Compensated, None, &[]),
+            Event::RunFailed { residue, .. } => self.end(at, Status::Failed, None, residue),
+            Event::RunCancelled { cause, residue, .. } => self.end(at, Status::Cancelled, Some(*cause), residue),
+            Event::StepScheduled { step, .. } => self.touch(step, |state| {
+                if state.forward == Forward::Stuck {
+                    // Rendered anew only where the step provably did nothing: under a key of its own.
+                    state.epoch += 1;
+                }
+                state.tries.begin(seq, at);
+                state.forward = Forward::InFlight;
+            }),
+            Event::AttemptStarted { step, side, attempt } => self.touch(step, |state| state.again(*side, *attempt, at)),
+            Event::AttemptFailed(failed) => self.touch(&failed.step, |state| state.attempt_failed(failed, at)),
+            Event::StepCompleted { step, output, .. } => self.touch(step, |state| {
+                state.effect = Effect::Done;
+                state.end(Forward::Done, at, Some(Held::new(seq, output)));
+            }),
+            Event::StepFailed { step, failure, effect, fatal, output, .. } => {
+                let output = output.as_ref().map(|output: &Payload| Held::new(seq, output));
+                self.touch(step, |state| {
+                    state.effect = *effect;
+                    state.failure = Some(failure.clone());
+                    state.end(Forward::Failed { fatal: *fatal }, at, output);
+                });
+                self.note_failure(step, failure, *fatal);
+            }
+            Event::StepSkipped { step, reason } => self.touch(step, |state| state.skip(*reason, at)),
+            Event::StepStuck { step, failure, effect, .. } => self.touch(step, |state| {
+                state.effect = *effect;
+                state.failure = Some(failure.clone());
+                state.forward = Forward::Stuck;
+            }),
+            Event::RequestAnswered { id, kind, answer, .. } => self.note_answer(id, kind, answer),
+            Event::CompensationStarted { step, .. } => self.touch(step, |state| {
+                state.undo.tries.begin(seq, at);
+                state.undo.status = UndoStatus::InFlight;
+            }),
+            Event::CompensationAttemptFailed(failed) => {
+                self.touch(&failed.step, |state| state.undo_attempt_failed(failed, at));
+            }
+            Event::CompensationCompleted { step, .. } => self.touch(step, |state| state.undo.status = UndoStatus::Undone),
+            Event::CompensationFailed { step, failure, .. } => self.touch(step, |state| {
+                state.undo.failure = Some(failure.clone());
+                state.undo.status = UndoStatus::Stuck;
+            }),
+            Event::CompensationSkipped { step } => self.touch(step, |state| state.undo.status = UndoStatus::Skipped),
+        }
+    }
+
+    /// Changes one step and keeps the tally of what steps are doing.
+    fn touch(&mut self, step: &Name, change: impl FnOnce(&mut StepState)) {
+        let state = match self.steps.get_mut(step) {
+            Some(state) => state,
+            None => self.steps.entry(step.clone()).or_insert(StepState::UNTOUCHED),
+        };
+        self.tally.remove(state);
+        change(state);
+        self.tally.add(state);
+    }
+
+    fn unstick(&mut self, at: Timestamp) {
+        self.stuck.clear();
+        if self.tally.parked == 0 {
+            return;
+        }
+        for state in self.steps.values_mut() {
+            self.tally.remove(state);
+            state.unpark(at);
+            self.tally.add(state);
+        }
+    }
+
+    fn end(&mut self, at: Timestamp, status: Status, cancelled: Option<CancelCause>, residue: &[Name]) {
+        self.end = Some(End { status, at, cancelled, output: None, residue: residue.to_vec() });
+    }
+
+    fn note_failure(&mut self, step: &Name, failure: &Failure, fatal: bool) {
+        let list = if fatal { &mut self.failures } else { &mut self.warnings };
+        if list.len() < bounds::LISTED_FAILURES {
+            list.push(StepFailure { step: step.clone(), failure: failure.clone() });
+        }
+    }
+
+    fn note_answer(&mut self, id: &str, kind: &RequestKind, answer: &Answer) {
+        match kind {
+            RequestKind::Timeout => self.timeout_answered = true,
+            RequestKind::Resolve { .. } => {}
+        }
+        self.answers.entry(id.to_owned()).or_insert_with(|| answer.clone());
+    }
+}
+
+impl StepState {
+    fn end(&mut self, forward: Forward, at: Timestamp, output: Option<Held>) {
+        self.forward = forward;
+        self.ended_at = Some(at);
+        self.output = output;
+    }
+
+    fn skip(&mut self, reason: SkipReason, at: Timestamp) {
+        self.end(Forward::Skipped(reason), at, None);
+    }
+
+    fn again(&mut self, side: Side, attempt: u32, at: Timestamp) {
+        match side {
+            Side::Forward => {
+                self.tries.again(attempt, at);
+                self.forward = Forward::InFlight;
+            }
+            Side::Compensation => {
+                self.undo.tries.again(attempt, at);
+                self.undo.status = UndoStatus::InFlight;
+            }
+        }
+    }
+
+    fn attempt_failed(&mut self, failed: &TriedAndFailed, at: Timestamp) {
+        self.tries.failed(failed.count, at, failed.delay);
+        self.effect = failed.effect;
+        self.failure = Some(failed.failure.clone());
+        self.forward = Forward::BackingOff { due: failed.due };
+    }
+
+    fn undo_attempt_failed(&mut self, failed: &TriedAndFailed, at: Timestamp) {
+        self.undo.tries.failed(failed.count, at, failed.delay);
+        self.undo.failure = Some(failed.failure.clone());
+        self.undo.status = UndoStatus::BackingOff { due: failed.due };
+    }
+
+    fn park(&mut self, side: Side) {
+        match side {
+            Side::Forward => self.forward = Forward::Parked,
+            Side::Compensation => self.undo.status = UndoStatus::Parked,
+        }
+    }
+
+    fn unpark(&mut self, at: Timestamp) {
+        if self.forward == Forward::Parked {
+            self.again(Side::Forward, self.tries.attempt, at);
+        }
+        if self.undo.status == UndoStatus::Parked {
+            self.again(Side::Compensation, self.undo.tries.attempt, at);
+        }
+    }
+
+    /// The attempt in flight was cut off: what it did is unknown, and the next attempt begins.
+    fn cut_off(&mut self, side: Side, at: Timestamp) {
+        match side {
+            Side::Forward => {
+                self.effect = Effect::Unknown;
+                self.again(side, self.tries.attempt + 1, at);
+            }
+            Side::Compensation => self.again(side, self.undo.tries.attempt + 1, at),
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, state: &StepState) {
+        self.count(state, |place| *place += 1);
+    }
+
+    fn remove(&mut self, state: &StepState) {
+        self.count(state, |place| *place -= 1);
+    }
+
+    fn count(&mut self, state: &StepState, change: impl Fn(&mut usize)) {
+        for side in [Side::Forward, Side::Compensation] {
+            match state.activity(side) {
+                Activity::Idle => {}
+                Activity::InFlight => change(&mut self.in_flight),
+                Activity::BackingOff { .. } => change(&mut self.waiting),
+                Activity::Parked => change(&mut self.parked),
+                Activity::Stuck => change(&mut self.stuck),
+            }
+        }
+    }
+}

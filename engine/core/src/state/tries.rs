@@ -1,0 +1,61 @@
+//! The attempts of one side of a step.
+
+use std::time::Duration;
+
+use crate::id::Seq;
+use crate::time::Timestamp;
+
+/// What one side of a step is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    /// Nothing: it has not begun, or it ended.
+    Idle,
+    /// An attempt is in flight.
+    InFlight,
+    /// It waits for its next attempt.
+    BackingOff {
+        /// When that is due.
+        due: Timestamp,
+    },
+    /// Its attempt was not sent; it is sent once the run as a whole is no longer stuck.
+    Parked,
+    /// It waits for an operator.
+    Stuck,
+}
+
+/// The attempts of one side of a step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tries {
+    /// The number of the latest attempt; 0 where none was made.
+    pub attempt: u32,
+    /// Failures that count against `max_attempts`.
+    pub failures: u32,
+    /// How long attempts and the delays between them took together; downtime does not count.
+    pub spent: Duration,
+    /// When the latest attempt began.
+    pub since: Timestamp,
+    /// The event that holds the rendered call.
+    pub call: Option<Seq>,
+}
+
+impl Tries {
+    pub(super) const NONE: Self =
+        Self { attempt: 0, failures: 0, spent: Duration::ZERO, since: Timestamp::from_millis(0), call: None };
+
+    /// The first attempt of a newly rendered call begins.
+    pub(super) fn begin(&mut self, call: Seq, at: Timestamp) {
+        *self = Self { attempt: self.attempt + 1, call: Some(call), since: at, ..Self::NONE };
+    }
+
+    /// A further attempt begins.
+    pub(super) fn again(&mut self, attempt: u32, at: Timestamp) {
+        self.attempt = attempt;
+        self.since = at;
+    }
+
+    /// The latest attempt failed and another follows after `delay`.
+    pub(super) fn failed(&mut self, count: u32, at: Timestamp, delay: Duration) {
+        self.failures = self.failures.saturating_add(count);
+        self.spent = self.spent.saturating_add(at.since(self.since)).saturating_add(delay);
+    }
+}
