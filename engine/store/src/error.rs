@@ -2,10 +2,37 @@
 
 use engine_core::id::{Digest, RunId, Seq};
 
-/// Why a unit was not committed. Nothing of it was written.
-#[derive(Debug, Clone, thiserror::Error)]
+/// Why a unit was not committed. Nothing of it was written, except perhaps with [`CommitError::Store`].
+///
+/// Where several hold, the first in this order is given: `Malformed`, `TooLarge`, `Fenced`, `Conflict`, `InboxGone`,
+/// `Claimed` or `NotHeld`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
+    /// The unit contradicts itself: a mistake of the caller.
+    #[error("what was to be written for run {run} contradicts itself: {why}")]
+    Malformed {
+        /// The run.
+        run: RunId,
+        /// How.
+        why: String,
+    },
+    /// One thing in the unit does not fit the bounds of records.
+    #[error("{what} of run {run} is larger than a record may be: {len} bytes")]
+    TooLarge {
+        /// The run.
+        run: RunId,
+        /// What is too large, as "event 7".
+        what: String,
+        /// Its size.
+        len: usize,
+    },
+    /// Another process has taken the shard over: drop the run.
+    #[error("run {run} is owned by another process now")]
+    Fenced {
+        /// The run.
+        run: RunId,
+    },
     /// The run's history has moved on: reload the run.
     #[error("the history of run {run} ends at {found}, not at {expected}")]
     Conflict {
@@ -16,20 +43,6 @@ pub enum CommitError {
         /// Where it ends.
         found: Seq,
     },
-    /// Another process has taken the shard over: drop the run.
-    #[error("run {run} is owned by another process now")]
-    Fenced {
-        /// The run.
-        run: RunId,
-    },
-    /// The unique key is held by another run.
-    #[error("`{key}` is taken by run {holder}")]
-    Claimed {
-        /// The key.
-        key: String,
-        /// The run that holds it.
-        holder: RunId,
-    },
     /// An inbox row that the unit consumes is not there.
     #[error("inbox row {arrival} of run {run} is gone")]
     InboxGone {
@@ -38,21 +51,46 @@ pub enum CommitError {
         /// The row's arrival number.
         arrival: u64,
     },
-    /// The turn's events do not fit the bounds of records.
-    #[error("an event of run {run} is larger than a record may be: {len} bytes")]
-    TooLarge {
-        /// The run.
+    /// The unique key to be taken is held, or still remembered as held.
+    #[error("`{key}` is taken by run {holder}")]
+    Claimed {
+        /// The key.
+        key: String,
+        /// The run that holds it.
+        holder: RunId,
+    },
+    /// The unique key to be moved or released is not held by that run.
+    #[error("`{key}` is not held by run {run}")]
+    NotHeld {
+        /// The key.
+        key: String,
+        /// The run that should hold it.
         run: RunId,
-        /// Its encoded size.
-        len: usize,
+    },
+    /// A stored row that the unit depends on can't be read: set the run aside, the others go on.
+    #[error("{what} is damaged: {why}")]
+    Damaged {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// The store itself failed: whether the unit is there is unknown. The process must stop.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged { what, why } => Self::Damaged { what, why },
+            other => Self::Store(other),
+        }
+    }
 }
 
 /// Why a store could not answer.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The directory can't be used; the text says why and what to do.
@@ -85,4 +123,15 @@ pub enum StoreError {
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether the whole store is affected, so that the process must stop. Otherwise only what was asked for is
+    /// damaged or missing: its run is set aside and the others go on.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::BlobMissing { .. } => false,
+            Self::Unusable(_) | Self::Io { .. } | Self::Closed => true,
+        }
+    }
 }

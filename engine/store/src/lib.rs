@@ -8,7 +8,11 @@
 //! - A run's events have consecutive positions; a unit that expects another last position is a `Conflict`.
 //! - A commit with an old fence is `Fenced`.
 
+pub mod codec;
 mod error;
+pub mod keys;
+mod memory;
+mod page;
 mod row;
 mod unit;
 
@@ -20,31 +24,23 @@ use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 
 pub use error::{CommitError, StoreError};
+pub use memory::{Gate, MemoryStore};
+pub use page::{Cursor, Page};
 pub use row::{Class, Filter, InboxRow, IndexRow, Status, Timer, TimerClock, TimerRow};
 pub use unit::{Claim, ClaimChange, ClaimState, Fence, Mark, RunWrite, Unit};
-
-/// Where a list goes on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cursor(pub Vec<u8>);
-
-/// One page of a list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Page<T> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// Where the next one begins; none where this is the last.
-    pub next: Option<Cursor>,
-}
 
 /// A store of histories. Shared behind an `Arc`; every method may be called from many tasks at once.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Writes these units with one sync and answers for each with the position of its run's last event (zero for
     /// a unit without a run). Units are applied in order; a later unit of the batch sees the earlier ones.
+    ///
+    /// A crash before the answer leaves either all of the batch's good units or none. A caller that drops the future
+    /// does not know which.
     async fn commit(&self, units: Vec<Unit>) -> Vec<Result<Seq, CommitError>>;
 
     /// Keeps a definition, durable before this returns, and makes it the current one of its workflow.
-    /// Putting the same bytes again costs nothing.
+    /// Putting the same bytes again costs nothing. What the digest is taken of is the caller's affair.
     async fn put_definition(&self, workflow: &str, digest: Digest, bytes: &[u8]) -> Result<(), StoreError>;
 
     /// The definition with this digest.
@@ -53,11 +49,13 @@ pub trait Store: Send + Sync + 'static {
     /// The digest of the workflow's current definition.
     async fn current_definition(&self, workflow: &str) -> Result<Option<Digest>, StoreError>;
 
-    /// Deletes definitions that no run names and that are current for no workflow; gives how many.
+    /// Deletes definitions that no run is bound to, itself or for its children, and that have been current for no
+    /// workflow since the store was opened (a start may be under way with one of those); gives how many.
+    /// Reads the first event of every run: for rare use.
     async fn sweep_definitions(&self) -> Result<u64, StoreError>;
 
-    /// Events of a run from position `from` on, whole records, until at least `limit` events are there or the
-    /// history ends. An unknown run gives none.
+    /// Events of a run from position `from` on, `limit` at most, fewer only where the history ends. Never a part of
+    /// a turn where it ends the history. An unknown run gives none.
     async fn read(&self, run: RunId, from: Seq, limit: usize) -> Result<Vec<Recorded>, StoreError>;
 
     /// The index row of one run.
@@ -72,7 +70,7 @@ pub trait Store: Send + Sync + 'static {
     /// Timers due up to `until`, in the order of their due times.
     async fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError>;
 
-    /// The run's inbox, in the order of arrival.
+    /// The run's inbox, in the order of arrival. The run need not exist.
     async fn inbox(&self, run: RunId) -> Result<Vec<InboxRow>, StoreError>;
 
     /// Runs that have inbox rows.
@@ -90,7 +88,9 @@ pub trait Store: Send + Sync + 'static {
     /// The bytes of a blob, checked against their digest.
     async fn blob(&self, run: RunId, digest: Digest) -> Result<Arc<[u8]>, StoreError>;
 
-    /// Deletes a run: its events, rows, marks, and then its blobs. Its claims become tombstones until `claims_until`.
+    /// Deletes a run: its events, rows, timers, inbox and marks at once, and then its blobs. Its claims become
+    /// tombstones until `claims_until`. Deleting a run that does not exist does nothing. Blobs that a crash leaves
+    /// behind are swept at the next open.
     async fn delete(&self, run: RunId, claims_until: Timestamp) -> Result<(), StoreError>;
 
     /// Takes a shard for `worker`. Sled and memory, which have one owner, grant every shard at open, with a fence
@@ -103,11 +103,20 @@ pub trait Store: Send + Sync + 'static {
     /// Gives a shard back.
     async fn release(&self, shard: u8, fence: Fence) -> Result<(), StoreError>;
 
-    /// The latest engine time that this store has seen, so that time never runs backwards across restarts.
+    /// The latest engine time that this store has seen, so that time never runs backwards across restarts: the
+    /// latest `at` of an event or `now` of a claim that was ever committed.
     async fn watermark(&self) -> Result<Timestamp, StoreError>;
 
     /// How often the store has synced and how many units it has written since it was opened.
     fn counters(&self) -> Counters;
+
+    /// Free bytes where the store keeps its data; none where that has no bound of its own.
+    fn free_bytes(&self) -> Option<u64>;
+
+    /// Lets what was handed in become durable, marks the data as cleanly closed and gives it free for another
+    /// process. Everything after it answers `Closed`; closing again does nothing. A store that is dropped without
+    /// this has lost nothing, but counts as stopped uncleanly.
+    async fn close(&self) -> Result<(), StoreError>;
 }
 
 /// What a store has done since it was opened.

@@ -122,3 +122,13 @@ pub struct InboxRow {
     /// What it says, in the runtime's encoding.
     pub body: Vec<u8>,
 }
+
+impl Timer {
+    /// Bytes of the names in it.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Retry(step, _) => step.as_str().len(),
+            Self::RunTimeout => 0,
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! What is written together.
 
+use engine_core::bounds::RECORD_LEN;
 use engine_core::event::Recorded;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::error::CommitError;
 use crate::row::{InboxRow, IndexRow, Timer, TimerRow};
 
 /// The number that an owner of a shard commits with. A higher one makes lower ones void.
@@ -12,6 +14,8 @@ use crate::row::{InboxRow, IndexRow, Timer, TimerRow};
 pub struct Fence(pub u64);
 
 /// Everything that becomes durable together, or not at all.
+///
+/// Its parts are applied in this order: inbox rows consumed, then put; timers removed, then set; marks; claims.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Unit {
     /// What happens to one run.
@@ -79,7 +83,10 @@ pub enum ClaimState {
     },
 }
 
-/// A change of a unique key. The unit fails as `Claimed` where its condition does not hold.
+/// A change of a unique key. The changes of a unit are made in order, each on what the ones before it left.
+///
+/// The unit fails as `Claimed` where a key to be taken is held, and as `NotHeld` where a key to be moved or released
+/// is not held, live, by the run named.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ClaimChange {
     /// Takes a key that nobody holds (an expired tombstone counts as nobody, by `now`).
@@ -107,4 +114,102 @@ pub enum ClaimChange {
         /// The run that must hold it.
         from: RunId,
     },
+}
+
+/// Bytes beside the texts and bytes that a row holds, at most.
+const ROW_OVERHEAD: usize = 256;
+
+impl Unit {
+    /// The run that an error about this unit names.
+    pub fn about(&self) -> RunId {
+        let nobody = RunId::from_bytes([0; 16]);
+        self.run.as_ref().map_or(nobody, |write| write.run)
+    }
+
+    /// What can be said against the unit without looking at the store: whether it contradicts itself, and whether
+    /// its rows fit. Events and the index row are measured where they are encoded.
+    pub fn check(&self) -> Result<(), CommitError> {
+        if let Some(write) = &self.run {
+            write.check()?;
+        }
+        for row in &self.inbox_put {
+            fits(row.run, "inbox row", row.request_id.len() + row.body.len())?;
+        }
+        for row in &self.timers_set {
+            fits(row.run, "timer", row.timer.len())?;
+        }
+        for mark in &self.marks {
+            fits(mark.run, "mark", mark.name.len() + mark.value.len())?;
+        }
+        for change in &self.claims {
+            fits(self.about(), "unique key", change.key().len())?;
+        }
+        Ok(())
+    }
+
+    /// The latest engine time that the unit speaks of.
+    pub fn time(&self) -> Timestamp {
+        let events = self.run.iter().flat_map(|write| &write.events).map(|event| event.at);
+        let claims = self.claims.iter().map(|change| match change {
+            ClaimChange::Take { now, .. } => *now,
+            ClaimChange::Move { .. } | ClaimChange::Release { .. } => Timestamp::default(),
+        });
+        events.chain(claims).max().unwrap_or_default()
+    }
+}
+
+impl RunWrite {
+    fn check(&self) -> Result<(), CommitError> {
+        let malformed = |why: &str| Err(CommitError::Malformed { run: self.run, why: why.to_owned() });
+        if self.row.run != self.run {
+            return malformed("its index row is that of another run");
+        }
+        if self.expected == Seq(0) && self.events.is_empty() {
+            return malformed("a run begins with an event");
+        }
+        let mut last = self.expected;
+        for event in &self.events {
+            if last.0.checked_add(1) != Some(event.seq.0) {
+                return malformed(&format!("event {} comes after event {last}", event.seq));
+            }
+            last = event.seq;
+        }
+        if self.row.last != last {
+            return malformed(&format!("its index row ends at {}, its events at {last}", self.row.last));
+        }
+        Ok(())
+    }
+}
+
+impl ClaimChange {
+    /// The unique key.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Take { key, .. } | Self::Move { key, .. } | Self::Release { key, .. } => key,
+        }
+    }
+
+    /// What holds the key after the change, given what held it before.
+    pub fn apply(&self, before: Option<&Claim>) -> Result<Option<Claim>, CommitError> {
+        let holds = |run: &RunId| before.is_some_and(|claim| claim.run == *run && claim.state == ClaimState::Live);
+        match (self, before) {
+            (Self::Take { claim, .. }, None) => Ok(Some(claim.clone())),
+            (Self::Take { key, claim, now }, Some(before)) => match before.state {
+                ClaimState::Tombstone { expires } if expires <= *now => Ok(Some(claim.clone())),
+                ClaimState::Tombstone { .. } | ClaimState::Live => {
+                    Err(CommitError::Claimed { key: key.clone(), holder: before.run })
+                }
+            },
+            (Self::Move { from, to, .. }, _) if holds(from) => Ok(Some(to.clone())),
+            (Self::Release { from, .. }, _) if holds(from) => Ok(None),
+            (Self::Move { key, from, .. } | Self::Release { key, from }, _) => {
+                Err(CommitError::NotHeld { key: key.clone(), run: *from })
+            }
+        }
+    }
+}
+
+fn fits(run: RunId, what: &str, len: usize) -> Result<(), CommitError> {
+    let len = len + ROW_OVERHEAD;
+    if len <= RECORD_LEN { Ok(()) } else { Err(CommitError::TooLarge { run, what: what.to_owned(), len }) }
 }

@@ -1,0 +1,245 @@
+//! The store that forgets: for `--ephemeral`, and the reference that other stores are compared with.
+
+mod gate;
+mod model;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use engine_core::event::Recorded;
+use engine_core::id::{Digest, RunId, Seq};
+use engine_core::time::Timestamp;
+
+use crate::error::{CommitError, StoreError};
+use crate::row::{Class, Filter, InboxRow, IndexRow, TimerClock, TimerRow};
+use crate::unit::{Claim, Fence, Unit};
+use crate::{Counters, Cursor, Page, Store};
+
+pub use gate::Gate;
+use model::Model;
+
+/// A store in memory. It loses everything with the process, and keeps every other promise of [`Store`].
+///
+/// Its data outlives one "process": [`MemoryStore::reopen`] gives what a restart would find.
+pub struct MemoryStore {
+    data: Arc<Mutex<Data>>,
+    /// Held while a batch waits for its sync, so that batches become durable in their order.
+    committing: tokio::sync::Mutex<()>,
+    gate: Option<Gate>,
+    fence: Fence,
+    life: Mutex<Life>,
+}
+
+/// What a store does from when it is opened to when it ends.
+#[derive(Default)]
+struct Life {
+    counters: Counters,
+    /// Why it no longer answers.
+    ended: Option<StoreError>,
+}
+
+/// What is on the imaginary disk, and whose it is.
+#[derive(Default)]
+struct Data {
+    fence: Fence,
+    model: Model,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::open(Arc::default(), None)
+    }
+
+    /// An empty store whose commits wait for the test: each stands at the gate, invisible and unacknowledged, until
+    /// the test lets it through, as if it waited for its sync. Definitions, blobs and deletes don't wait.
+    pub fn with_gate() -> (Self, Gate) {
+        let gate = Gate::new();
+        (Self::open(Arc::default(), Some(gate.clone())), gate)
+    }
+
+    /// The same data as the next process would find it after this one was killed: without the commits that still
+    /// wait at the gate, and with a higher fence. This store answers `Closed` from now on.
+    pub fn reopen(&self) -> Self {
+        self.life().ended = Some(StoreError::Closed);
+        Self::open(Arc::clone(&self.data), self.gate.clone())
+    }
+
+    /// The same data as a rival process would see it that has taken all shards over, while this one lives on and
+    /// does not know of it: what it still commits is `Fenced`.
+    pub fn take_over(&self) -> Self {
+        Self::open(Arc::clone(&self.data), self.gate.clone())
+    }
+
+    fn open(data: Arc<Mutex<Data>>, gate: Option<Gate>) -> Self {
+        let fence = {
+            let mut data = lock(&data);
+            data.fence.0 += 1;
+            data.model.forget_recent_definitions();
+            data.fence
+        };
+        Self { data, committing: tokio::sync::Mutex::default(), gate, fence, life: Mutex::default() }
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        lock(&self.life)
+    }
+
+    /// The data, unless the store has ended.
+    fn data(&self) -> Result<MutexGuard<'_, Data>, StoreError> {
+        match &self.life().ended {
+            Some(error) => Err(error.clone()),
+            None => Ok(lock(&self.data)),
+        }
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Model) -> T) -> Result<T, StoreError> {
+        Ok(look(&self.data()?.model))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Model) -> T) -> Result<T, StoreError> {
+        Ok(change(&mut self.data()?.model))
+    }
+
+    async fn sync(&self) -> Result<(), StoreError> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        let passed = gate.pass().await;
+        if let Err(error) = &passed {
+            self.life().ended = Some(error.clone());
+        }
+        passed
+    }
+
+    fn apply(&self, units: Vec<Unit>) -> Result<Vec<Result<Seq, CommitError>>, StoreError> {
+        let mut data = self.data()?;
+        let fence = data.fence;
+        let answers: Vec<_> = units.into_iter().map(|unit| data.model.commit(unit, fence)).collect();
+        drop(data);
+        let good = answers.iter().filter(|answer| answer.is_ok()).count();
+        if good > 0 {
+            let counters = &mut self.life().counters;
+            counters.units += good as u64;
+            counters.syncs += 1;
+        }
+        Ok(answers)
+    }
+}
+
+/// The data behind a lock. A panic elsewhere doesn't matter: changes are checked before any is made.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, units: Vec<Unit>) -> Vec<Result<Seq, CommitError>> {
+        let _turn = self.committing.lock().await;
+        let count = units.len();
+        let answers = match self.sync().await {
+            Ok(()) => self.apply(units),
+            Err(error) => Err(error),
+        };
+        answers.unwrap_or_else(|error| vec![Err(error.into()); count])
+    }
+
+    async fn put_definition(&self, workflow: &str, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(|model| model.put_definition(workflow, digest, bytes))
+    }
+
+    async fn definition(&self, digest: Digest) -> Result<Option<Arc<[u8]>>, StoreError> {
+        self.read(|model| model.definition(digest))
+    }
+
+    async fn current_definition(&self, workflow: &str) -> Result<Option<Digest>, StoreError> {
+        self.read(|model| model.current_definition(workflow))
+    }
+
+    async fn sweep_definitions(&self) -> Result<u64, StoreError> {
+        self.write(Model::sweep_definitions)
+    }
+
+    async fn read(&self, run: RunId, from: Seq, limit: usize) -> Result<Vec<Recorded>, StoreError> {
+        self.read(|model| model.events(run, from, limit))
+    }
+
+    async fn row(&self, run: RunId) -> Result<Option<IndexRow>, StoreError> {
+        self.read(|model| model.row(run))
+    }
+
+    async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: usize) -> Result<Page<IndexRow>, StoreError> {
+        self.read(|model| model.list(filter, cursor.as_ref(), limit))?
+    }
+
+    async fn open_runs(&self, class: Class, cursor: Option<Cursor>, limit: usize) -> Result<Page<RunId>, StoreError> {
+        self.read(|model| model.runs_of(class, cursor.as_ref(), limit))?
+    }
+
+    async fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
+        self.read(|model| model.due_timers(clock, until, limit))
+    }
+
+    async fn inbox(&self, run: RunId) -> Result<Vec<InboxRow>, StoreError> {
+        self.read(|model| model.inbox(run))
+    }
+
+    async fn inbox_runs(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page<RunId>, StoreError> {
+        self.read(|model| model.inbox_runs(cursor.as_ref(), limit))?
+    }
+
+    async fn claim(&self, key: &str) -> Result<Option<Claim>, StoreError> {
+        self.read(|model| model.claim(key))
+    }
+
+    async fn mark(&self, run: RunId, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|model| model.mark(run, name))
+    }
+
+    async fn put_blob(&self, run: RunId, digest: Digest, bytes: Arc<[u8]>) -> Result<(), StoreError> {
+        self.write(|model| model.put_blob(run, digest, bytes))
+    }
+
+    async fn blob(&self, run: RunId, digest: Digest) -> Result<Arc<[u8]>, StoreError> {
+        self.read(|model| model.blob(run, digest))?
+    }
+
+    async fn delete(&self, run: RunId, claims_until: Timestamp) -> Result<(), StoreError> {
+        self.write(|model| model.delete(run, claims_until))
+    }
+
+    async fn acquire(&self, _shard: u8, _worker: &str, _until: Timestamp) -> Result<Option<Fence>, StoreError> {
+        let data = self.data()?;
+        Ok((data.fence == self.fence).then_some(self.fence))
+    }
+
+    async fn renew(&self, _shard: u8, fence: Fence, _until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.data()?.fence == fence)
+    }
+
+    async fn release(&self, _shard: u8, _fence: Fence) -> Result<(), StoreError> {
+        self.data().map(drop)
+    }
+
+    async fn watermark(&self) -> Result<Timestamp, StoreError> {
+        self.read(Model::time)
+    }
+
+    fn counters(&self) -> Counters {
+        self.life().counters
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let _turn = self.committing.lock().await;
+        self.life().ended.get_or_insert(StoreError::Closed);
+        Ok(())
+    }
+}
