@@ -43,10 +43,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            left: Cell::new(limit),
-        }
+        Self { limit, left: Cell::new(limit) }
     }
 
     /// Takes `units`, or stops the evaluation when there are not so many left.

@@ -36,11 +36,7 @@ impl Stop {
     /// An error whose text is also what `catch` sees.
     pub(super) fn raised(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self::Raised(Box::new(Raised {
-            value: Value::string(&message),
-            message,
-            offset: None,
-        }))
+        Self::Raised(Box::new(Raised { value: Value::string(&message), message, offset: None }))
     }
 
     /// Says where an error arose, unless that is known already: the innermost place counts.
@@ -74,12 +70,7 @@ pub struct ExpressionError {
 impl ExpressionError {
     pub(super) fn new(source: &str, offset: usize, message: impl Into<String>) -> Self {
         let (line, column) = line_and_column(source, offset);
-        Self {
-            offset,
-            line,
-            column,
-            message: message.into(),
-        }
+        Self { offset, line, column, message: message.into() }
     }
 }
 
@@ -120,21 +111,9 @@ pub struct EvaluationError {
 const SHOWN_CHARACTERS: usize = 120;
 
 impl EvaluationError {
-    pub(super) fn new(
-        kind: EvaluationErrorKind,
-        source: &str,
-        offset: usize,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(kind: EvaluationErrorKind, source: &str, offset: usize, message: impl Into<String>) -> Self {
         let (line, column) = line_and_column(source, offset);
-        Self {
-            kind,
-            message: message.into(),
-            expression: source.to_owned(),
-            line,
-            column,
-            pointer: String::new(),
-        }
+        Self { kind, message: message.into(), expression: source.to_owned(), line, column, pointer: String::new() }
     }
 
     pub(super) fn in_template(mut self, pointer: &str) -> Self {
@@ -150,16 +129,8 @@ impl fmt::Display for EvaluationError {
         for character in source.chars().take(SHOWN_CHARACTERS) {
             write!(f, "{character}")?;
         }
-        let rest = if source.chars().nth(SHOWN_CHARACTERS).is_some() {
-            "…"
-        } else {
-            ""
-        };
-        write!(
-            f,
-            "{rest}` failed at {}:{}: {}",
-            self.line, self.column, self.message
-        )
+        let rest = if source.chars().nth(SHOWN_CHARACTERS).is_some() { "…" } else { "" };
+        write!(f, "{rest}` failed at {}:{}: {}", self.line, self.column, self.message)
     }
 }
 
@@ -167,7 +138,7 @@ impl std::error::Error for EvaluationError {}
 
 /// A template that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{pointer}: {line}:{column}: {message}")]
+#[error("{}{line}:{column}: {message}", prefix(pointer))]
 pub struct TemplateError {
     /// The string in which it stands, as a JSON pointer inside the value.
     pub pointer: String,
@@ -181,12 +152,13 @@ pub struct TemplateError {
     pub message: String,
 }
 
+fn prefix(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("{pointer}: ") }
+}
+
 /// The line and the column (in characters) of an offset in bytes, both from 1.
 pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text
-        .char_indices()
-        .take_while(|(start, _)| *start < offset)
-        .map(|(_, character)| character);
+    let before = text.char_indices().take_while(|(start, _)| *start < offset).map(|(_, character)| character);
     before.fold((1, 1), |(line, column), character| match character {
         '\n' => (line + 1, 1),
         _ => (line, column + 1),

@@ -47,7 +47,9 @@ impl Number {
         if text.len() > MAX_CHARACTERS || !is_json_number(text) {
             return None;
         }
-        if text != "-0" && let Ok(integer) = text.parse() {
+        if text != "-0"
+            && let Ok(integer) = text.parse()
+        {
             return Some(Self(Repr::Integer(integer)));
         }
         let value = text.parse().ok()?;
@@ -125,11 +127,7 @@ impl Number {
     }
 
     pub(super) fn absolute(&self) -> Option<Self> {
-        if self.is_negative() {
-            self.negate()
-        } else {
-            Some(self.clone())
-        }
+        if self.is_negative() { self.negate() } else { Some(self.clone()) }
     }
 
     /// Applies a function that rounds to an integer.
@@ -138,9 +136,7 @@ impl Number {
             return Some(self.clone());
         }
         let rounded = round(self.as_f64());
-        whole(rounded)
-            .map(Self::integer)
-            .or_else(|| Self::float(rounded))
+        whole(rounded).map(Self::integer).or_else(|| Self::float(rounded))
     }
 
     pub(super) fn square_root(&self) -> Option<Self> {
@@ -156,7 +152,7 @@ impl Number {
         if let (Repr::Integer(left), Repr::Integer(right)) = (&self.0, &other.0)
             && let Some(result) = integers(*left, how, *right)
         {
-            return result.map(Self::integer).ok_or("integer overflow");
+            return result.map(Self::integer);
         }
         let (left, right) = (self.as_f64(), other.as_f64());
         let result = match how {
@@ -173,9 +169,7 @@ impl Number {
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
             (Repr::Integer(left), Repr::Integer(right)) => left.cmp(right),
-            (Repr::Float(left), Repr::Float(right)) => {
-                left.partial_cmp(right).unwrap_or(Ordering::Equal)
-            }
+            (Repr::Float(left), Repr::Float(right)) => left.partial_cmp(right).unwrap_or(Ordering::Equal),
             // Rounding never changes an order, it only makes equal what is not.
             _ => match self.as_f64().partial_cmp(&other.as_f64()) {
                 Some(order) if order.is_ne() => order,
@@ -199,17 +193,18 @@ impl fmt::Display for Number {
     }
 }
 
-/// Arithmetic on integers: `None` where the result is not one, `Some(None)` where it overflows.
-fn integers(left: i64, how: Arithmetic, right: i64) -> Option<Option<i64>> {
-    match how {
-        Arithmetic::Add => Some(left.checked_add(right)),
-        Arithmetic::Subtract => Some(left.checked_sub(right)),
-        Arithmetic::Multiply => Some(left.checked_mul(right)),
-        Arithmetic::Divide if left.checked_rem(right) == Some(0) => Some(left.checked_div(right)),
-        Arithmetic::Divide => None,
+/// Arithmetic on integers; `None` where the result is no integer.
+fn integers(left: i64, how: Arithmetic, right: i64) -> Option<Result<i64, &'static str>> {
+    let result = match how {
+        Arithmetic::Add => left.checked_add(right),
+        Arithmetic::Subtract => left.checked_sub(right),
+        Arithmetic::Multiply => left.checked_mul(right),
+        Arithmetic::Divide if left.checked_rem(right) == Some(0) => left.checked_div(right),
+        Arithmetic::Divide => return None,
         // The only remainder that overflows is that by -1, which is 0.
-        Arithmetic::Remainder => Some(Some(left.checked_rem(right).unwrap_or(0))),
-    }
+        Arithmetic::Remainder => Some(left.checked_rem(right).unwrap_or(0)),
+    };
+    Some(result.ok_or("integer overflow"))
 }
 
 #[allow(clippy::cast_precision_loss)] // The nearest float is what is wanted.
@@ -262,25 +257,13 @@ impl Decimal {
             digits.pop();
         }
         if digits.is_empty() {
-            return Self {
-                negative: false,
-                digits,
-                magnitude: 0,
-            };
+            return Self { negative: false, digits, magnitude: 0 };
         }
         // An exponent that fits no integer is as large as any other.
-        let beyond = if exponent.starts_with('-') {
-            i64::MIN
-        } else {
-            i64::MAX
-        };
+        let beyond = if exponent.starts_with('-') { i64::MIN } else { i64::MAX };
         let exponent: i64 = exponent.parse().unwrap_or(beyond);
         let point = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        Self {
-            negative,
-            digits,
-            magnitude: exponent.saturating_add(point(whole.len()) - point(leading)),
-        }
+        Self { negative, digits, magnitude: exponent.saturating_add(point(whole.len()) - point(leading)) }
     }
 
     fn compare_size(&self, other: &Self) -> Ordering {

@@ -100,9 +100,7 @@ impl Object {
             keys.sort_unstable();
             keys.into_iter().map(|(_, place)| place).collect()
         });
-        places
-            .iter()
-            .filter_map(|place| self.entries.get_index(*place))
+        places.iter().filter_map(|place| self.entries.get_index(*place))
     }
 }
 
@@ -163,9 +161,8 @@ impl Value {
             }
             Json::Object(entries) => {
                 let depth = inner()?;
-                let entries = entries.iter().map(|(key, value)| {
-                    Ok((key.as_str().into(), Self::from_json_below(value, depth)?))
-                });
+                let entries =
+                    entries.iter().map(|(key, value)| Ok((key.as_str().into(), Self::from_json_below(value, depth)?)));
                 let entries = entries.collect::<Result<Entries, ValueError>>()?;
                 Self::Object(Arc::new(Object::new(entries)))
             }
@@ -179,10 +176,7 @@ impl Value {
             if error.to_string().starts_with("recursion limit") {
                 return ValueError::TooDeep;
             }
-            ValueError::Syntax {
-                line: error.line(),
-                column: error.column(),
-            }
+            ValueError::Syntax { line: error.line(), column: error.column() }
         })?;
         Self::from_json(&json)
     }
@@ -353,10 +347,7 @@ impl Value {
 
 /// First by the sets of keys, then by the values in the order of the keys.
 fn compare_objects(left: &Object, right: &Object) -> Ordering {
-    let by_keys = left
-        .sorted()
-        .map(|(key, _)| key)
-        .cmp(right.sorted().map(|(key, _)| key));
+    let by_keys = left.sorted().map(|(key, _)| key).cmp(right.sorted().map(|(key, _)| key));
     by_keys.then_with(|| {
         left.sorted()
             .zip(right.sorted())
