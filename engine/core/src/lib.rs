@@ -20,10 +20,12 @@
 
 pub mod bounds;
 pub mod call;
+pub mod definition;
 pub mod event;
-// pub mod expression;
+pub mod expression;
 pub mod failure;
 pub mod id;
+pub mod machine;
 pub mod payload;
 pub mod state;
 pub mod time;

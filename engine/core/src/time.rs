@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written_alike() {
-        for (text, millis) in [("200ms", 200), ("10s", 10_000), ("2m", 120_000), ("1h30m", 5_400_000), ("7d", 604_800_000)] {
+        for (text, millis) in
+            [("200ms", 200), ("10s", 10_000), ("2m", 120_000), ("1h30m", 5_400_000), ("7d", 604_800_000)]
+        {
             let span = parse_duration(text).unwrap();
             assert_eq!(span, Duration::from_millis(millis));
             assert_eq!(DisplayDuration(span).to_string(), text);
@@ -117,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "10", "s", "1.5s", "-1s", "10 s", "1m1h", "1s1s", "99999999999999999999d", "1000000000d", "1y"] {
+        for text in ["", "10", "s", "1.5s", "-1s", "10 s", "1m1h", "1s1s", "99999999999999999999d", "1000000000d", "1y"]
+        {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -36,7 +36,7 @@ impl RetryPolicy {
         factor: 2.0,
         max_interval: Duration::from_secs(10),
         jitter: Jitter::Full,
-        max_elapsed: Some(Duration::from_secs(120)),
+        max_elapsed: Some(Duration::from_mins(2)),
     };
 
     /// What compensations do unless the file says otherwise: patient, 60 attempts up to 5 min apart.
@@ -44,7 +44,7 @@ impl RetryPolicy {
         max_attempts: 60,
         initial: Duration::from_millis(200),
         factor: 2.0,
-        max_interval: Duration::from_secs(300),
+        max_interval: Duration::from_mins(5),
         jitter: Jitter::Full,
         max_elapsed: None,
     };

@@ -5,7 +5,7 @@ use crate::event::{Answer, CancelCause, Event, Recorded, RequestKind, SkipReason
 use crate::failure::{Effect, Failure, StepFailure};
 use crate::id::{Name, Side};
 use crate::payload::{Held, Payload};
-use crate::state::{Activity, End, Forward, State, StepState, Status, Stuck, Tally, UndoStatus};
+use crate::state::{Activity, End, Forward, State, Status, StepState, Stuck, Tally, UndoStatus};
 use crate::time::Timestamp;
 
 impl State {
@@ -75,7 +75,9 @@ impl State {
             Event::CompensationAttemptFailed(failed) => {
                 self.touch(&failed.step, |state| state.undo_attempt_failed(failed, at));
             }
-            Event::CompensationCompleted { step, .. } => self.touch(step, |state| state.undo.status = UndoStatus::Undone),
+            Event::CompensationCompleted { step, .. } => {
+                self.touch(step, |state| state.undo.status = UndoStatus::Undone);
+            }
             Event::CompensationFailed { step, failure, .. } => self.touch(step, |state| {
                 state.undo.failure = Some(failure.clone());
                 state.undo.status = UndoStatus::Stuck;
@@ -141,11 +143,11 @@ impl StepState {
     fn again(&mut self, side: Side, attempt: u32, at: Timestamp) {
         match side {
             Side::Forward => {
-                self.tries.again(attempt, at);
+                self.tries.again(attempt, at, self.forward == Forward::Stuck);
                 self.forward = Forward::InFlight;
             }
             Side::Compensation => {
-                self.undo.tries.again(attempt, at);
+                self.undo.tries.again(attempt, at, self.undo.status == UndoStatus::Stuck);
                 self.undo.status = UndoStatus::InFlight;
             }
         }

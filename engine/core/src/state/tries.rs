@@ -47,8 +47,11 @@ impl Tries {
         *self = Self { attempt: self.attempt + 1, call: Some(call), since: at, ..Self::NONE };
     }
 
-    /// A further attempt begins.
-    pub(super) fn again(&mut self, attempt: u32, at: Timestamp) {
+    /// A further attempt begins; with a fresh budget where an operator asked for it.
+    pub(super) fn again(&mut self, attempt: u32, at: Timestamp, afresh: bool) {
+        if afresh {
+            *self = Self { call: self.call, ..Self::NONE };
+        }
         self.attempt = attempt;
         self.since = at;
     }

@@ -1,0 +1,134 @@
+//! The phases of a run, and its end.
+
+use crate::event::{Answer, CancelCause, Event, RequestKind, StopCause};
+use crate::expression::Value;
+use crate::failure::{Failure, StepFailure};
+use crate::id::{Name, Seq};
+use crate::machine::document::{Document, Reads};
+use crate::machine::forward::expression_failed;
+use crate::machine::{Machine, Needs};
+use crate::payload::Payload;
+use crate::state::{Forward, UndoStatus};
+
+/// Where a run is on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Steps begin as they become ready.
+    Forward,
+    /// Nothing begins; what is in flight ends.
+    Stopping,
+    /// What may have happened is undone.
+    Backward,
+    /// The `on_failure` steps run.
+    After,
+    /// It is over.
+    Ended,
+}
+
+impl Machine {
+    /// Where the run is on its way: by its state alone.
+    pub(super) fn phase(&self) -> Phase {
+        if self.state.end.is_some() {
+            Phase::Ended
+        } else if self.state.stop.is_none() {
+            Phase::Forward
+        } else if self.order.is_active() {
+            Phase::Stopping
+        } else if !self.is_pivot_done() && !self.order.is_undone() {
+            Phase::Backward
+        } else {
+            Phase::After
+        }
+    }
+
+    /// Goes from one phase to the next where nothing is left to do in it. True where it did.
+    pub(super) fn change_phase(&mut self) -> Result<bool, Needs> {
+        match self.phase() {
+            Phase::Forward if self.order.all_settled() => self.complete().map(|()| true),
+            Phase::Backward => Ok(self.order.turn_back(&self.definition, &self.state)),
+            Phase::After if self.order.after_settled() => {
+                self.end();
+                Ok(true)
+            }
+            Phase::Forward | Phase::Stopping | Phase::After | Phase::Ended => Ok(false),
+        }
+    }
+
+    /// Whether the run has passed the point of no return.
+    pub(super) fn is_pivot_done(&self) -> bool {
+        let pivot = self.definition.pivot().map(|pivot| &self.definition.step(pivot).name);
+        pivot.is_some_and(|pivot| self.state.step(pivot).forward == Forward::Done)
+    }
+
+    /// The run's timeout is over: it stops, unless it can only go forward.
+    pub(super) fn run_timed_out(&mut self) {
+        if self.timeout_due().is_none_or(|due| due > self.now) {
+            return;
+        }
+        if self.is_pivot_done() {
+            let message = "the run is past its point of no return and only goes forward".to_owned();
+            self.emit(Event::RequestAnswered {
+                id: "run-timeout".to_owned(),
+                kind: RequestKind::Timeout,
+                actor: "engine".to_owned(),
+                payload: None,
+                answer: Answer::Refused { code: "PIVOT_DONE".to_owned(), message },
+            });
+        } else {
+            self.stop(StopCause::Timeout);
+        }
+    }
+
+    fn complete(&mut self) -> Result<(), Needs> {
+        let mut warnings = self.state.warnings.clone();
+        let output = match self.output()? {
+            Ok(output) => output,
+            Err(failure) => {
+                // Everything was carried out; an output that can't be put together changes nothing about it.
+                warnings.push(StepFailure { step: Name::new("output"), failure });
+                b"null".to_vec()
+            }
+        };
+        self.emit(Event::RunCompleted { output: Payload::json(output), warnings });
+        Ok(())
+    }
+
+    /// What the workflow gives: by its `output`, else the outputs of its last steps.
+    fn output(&self) -> Result<Result<Vec<u8>, Failure>, Needs> {
+        if let Some(template) = self.definition.output() {
+            let document = Document::new(self.data(), Reads::default().template(template)).build()?;
+            return Ok(template
+                .render(&document)
+                .map(|value| value.to_vec())
+                .map_err(|error| expression_failed(&error)));
+        }
+        let (mut fields, mut missing) = (Vec::new(), Vec::<Seq>::new());
+        for step in self.definition.steps().iter().filter(|step| step.before.is_empty()) {
+            let value = self.data().output(&step.name, false, &mut missing);
+            fields.push((step.name.to_string(), value));
+        }
+        if missing.is_empty() { Ok(Ok(Value::object(fields).to_vec())) } else { Err(Needs(missing)) }
+    }
+
+    /// The run ends after it had stopped.
+    fn end(&mut self) {
+        let warnings = self.state.warnings.clone();
+        let residue = self.residue();
+        let any_undone = self.state.steps().any(|(_, step)| step.undo.status == UndoStatus::Undone);
+        let event = match &self.state.stop {
+            Some(StopCause::Timeout) => Event::RunCancelled { cause: CancelCause::Timeout, warnings, residue },
+            Some(StopCause::StepFailed(_)) | None if residue.is_empty() && any_undone => {
+                Event::RunCompensated { warnings }
+            }
+            Some(StopCause::StepFailed(_)) | None => Event::RunFailed { warnings, residue },
+        };
+        self.emit(event);
+    }
+
+    /// Steps that have a compensation, may have done something, and were not undone.
+    fn residue(&self) -> Vec<Name> {
+        let steps = self.definition.steps().iter().filter(|step| step.compensate.is_some());
+        let lasting = steps.filter(|step| self.state.step(&step.name).has_lasting_effect());
+        lasting.map(|step| step.name.clone()).collect()
+    }
+}

@@ -1,0 +1,181 @@
+//! What an operator says of something stuck.
+
+use std::sync::Arc;
+
+use crate::definition::StepIndex;
+use crate::event::{Answer, Event, RequestKind, Resolution, SkipReason, StopCause};
+use crate::expression::Value;
+use crate::failure::{Effect, Failure};
+use crate::id::{IdempotencyKey, Name, Side};
+use crate::machine::{Machine, Needs};
+use crate::payload::Payload;
+use crate::state::{Forward, UndoStatus};
+
+/// What is stuck about a step.
+#[derive(Clone, Copy)]
+enum Stuck {
+    Forward(StepIndex),
+    Undo(StepIndex),
+}
+
+impl Machine {
+    pub(super) fn key(&self, step: &Name, side: Side) -> Value {
+        let epoch = self.state.step(step).epoch;
+        Value::string(IdempotencyKey::derive(self.state.run, step, side, epoch).as_str())
+    }
+
+    /// Answers a request to resolve something, once for each request id, and does what it says.
+    pub(super) fn resolve(
+        &mut self,
+        id: &str,
+        actor: &str,
+        step: Option<&Name>,
+        action: Resolution,
+        output: Option<&Arc<[u8]>>,
+    ) -> Result<(), Needs> {
+        if self.state.answers.contains_key(id) {
+            return Ok(());
+        }
+        let decided = match step {
+            None => self.whole_run_is_stuck(action).map(|()| None),
+            Some(step) => self.stuck_step(step, action, output).map(Some),
+        };
+        if let Ok(Some(stuck)) = decided
+            && action == Resolution::Retry
+        {
+            // Rendering may need payloads: nothing is recorded before they are there.
+            self.payloads_for(stuck)?;
+        }
+        let answer = match &decided {
+            Ok(_) => Answer::Accepted,
+            Err((code, message)) => Answer::Refused { code: (*code).to_owned(), message: message.clone() },
+        };
+        self.emit(Event::RequestAnswered {
+            id: id.to_owned(),
+            kind: RequestKind::Resolve { step: step.cloned(), action },
+            actor: actor.to_owned(),
+            payload: output.map(|output| Payload::json(output.clone())),
+            answer,
+        });
+        match decided {
+            Err(_) => Ok(()),
+            Ok(None) => {
+                self.emit(Event::RunUnstuck);
+                Ok(())
+            }
+            Ok(Some(Stuck::Forward(index))) => self.resolve_forward(index, action, output),
+            Ok(Some(Stuck::Undo(index))) => self.resolve_undo(index, action),
+        }
+    }
+
+    fn whole_run_is_stuck(&self, action: Resolution) -> Result<(), (&'static str, String)> {
+        if self.state.stuck.is_empty() {
+            let status = self.state.status();
+            return Err((
+                "NOT_STUCK",
+                format!("the run as a whole is not stuck (it is {status}): name the stuck step"),
+            ));
+        }
+        if action == Resolution::Retry {
+            Ok(())
+        } else {
+            Err(("NOT_POSSIBLE", "a run that is stuck as a whole can only be retried: use --retry".to_owned()))
+        }
+    }
+
+    fn stuck_step(
+        &self,
+        step: &Name,
+        action: Resolution,
+        output: Option<&Arc<[u8]>>,
+    ) -> Result<Stuck, (&'static str, String)> {
+        let Some(index) = self.definition.find(step.as_str()) else {
+            return Err(("NO_SUCH_STEP", format!("the workflow has no step `{step}`")));
+        };
+        let state = self.state.step(step);
+        if state.undo.status == UndoStatus::Stuck {
+            if action == Resolution::Fail {
+                let message = format!("the compensation of `{step}` is stuck: use --retry, --done or --skip");
+                return Err(("NOT_POSSIBLE", message));
+            }
+            return Ok(Stuck::Undo(index));
+        }
+        if state.forward != Forward::Stuck {
+            return Err(("NOT_STUCK", format!("step `{step}` is not stuck; `engine show` lists the steps that are")));
+        }
+        if action == Resolution::Done && output.is_none_or(|output| Value::from_slice(output).is_err()) {
+            return Err((
+                "OUTPUT_INVALID",
+                format!("--done needs the output of `{step}` as JSON, for instance `null`"),
+            ));
+        }
+        Ok(Stuck::Forward(index))
+    }
+
+    fn payloads_for(&self, stuck: Stuck) -> Result<(), Needs> {
+        match stuck {
+            Stuck::Forward(index) => self.step_document(index).map(|_| ()),
+            Stuck::Undo(index) => {
+                let step = self.definition.step(index);
+                let Some(compensate) = &step.compensate else { return Ok(()) };
+                let call = compensate.call_for(self.state.step(&step.name).effect);
+                self.compensation_document(step, call).map(|_| ())
+            }
+        }
+    }
+
+    fn resolve_forward(
+        &mut self,
+        index: StepIndex,
+        action: Resolution,
+        output: Option<&Arc<[u8]>>,
+    ) -> Result<(), Needs> {
+        let step = self.name(index);
+        let state = self.state.step(&step);
+        let (attempt, started_at, effect) = (state.tries.attempt, state.tries.since, state.effect);
+        match action {
+            // What provably did nothing is rendered anew, under a new key; else the same request is sent again.
+            Resolution::Retry if effect == Effect::None => self.begin_step(index)?,
+            Resolution::Retry => {
+                self.emit(Event::AttemptStarted { step, side: Side::Forward, attempt: attempt + 1 });
+            }
+            Resolution::Done => {
+                let output = output.map_or_else(|| Payload::json(*b"null"), |output| Payload::json(output.clone()));
+                self.emit(Event::StepCompleted { step, attempt: 0, started_at, status: None, output });
+            }
+            Resolution::Skip => self.emit(Event::StepSkipped { step, reason: SkipReason::Operator }),
+            Resolution::Fail => {
+                let failure = Failure::new("FAILED_BY_OPERATOR", "an operator said that it did not happen");
+                self.emit(Event::StepFailed {
+                    step: step.clone(),
+                    attempt,
+                    started_at,
+                    failure,
+                    effect: Effect::None,
+                    fatal: true,
+                    output: None,
+                });
+                if self.state.stop.is_none() {
+                    self.stop(StopCause::StepFailed(step));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve_undo(&mut self, index: StepIndex, action: Resolution) -> Result<(), Needs> {
+        let step = self.name(index);
+        let tries = self.state.step(&step).undo.tries.clone();
+        match action {
+            Resolution::Retry if tries.call.is_some() => {
+                self.emit(Event::AttemptStarted { step, side: Side::Compensation, attempt: tries.attempt + 1 });
+            }
+            Resolution::Retry => self.begin_compensation(index)?,
+            Resolution::Done => {
+                self.emit(Event::CompensationCompleted { step, attempt: 0, started_at: self.now, status: None });
+            }
+            Resolution::Skip | Resolution::Fail => self.emit(Event::CompensationSkipped { step }),
+        }
+        Ok(())
+    }
+}
