@@ -11,7 +11,7 @@ use crate::shared::Shared;
 
 pub(crate) fn handle(shared: &Shared, service: Service, method: &str, path: &str, body: &[u8]) -> Answer {
     match (method, path) {
-        ("GET", "/health") => Answer::ok(&json!({ "status": "healthy", "service": service.name() })),
+        ("GET" | "POST", "/health") => Answer::ok(&json!({ "status": "healthy", "service": service.name() })),
         ("GET", "/__ledger") => Answer::ok(&shared.desk().to_json()),
         ("GET", "/__faults") => show(shared),
         ("POST", "/__faults") => change(shared, body, |desk, faults| desk.book().with(faults, Origin::Admin)),

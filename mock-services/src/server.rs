@@ -95,8 +95,12 @@ impl Counter {
             forward_key: header("Idempotency-Key-Of"),
             body: body(&request.body),
         };
-        let reaction = self.shared.desk().handle(&call, now());
-        self.shared.wake_timer();
+        let mut desk = self.shared.desk();
+        let due = desk.next_due();
+        let reaction = desk.handle(&call, now());
+        if desk.next_due() != due {
+            self.shared.wake_timer();
+        }
         reaction
     }
 }
