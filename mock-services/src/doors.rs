@@ -22,7 +22,7 @@ const LOOKS: usize = 400;
 
 /// One service's port.
 pub(crate) enum Door {
-    Open(MockServer),
+    Open(Arc<MockServer>),
     /// Bound and not listening: connections are refused, and nobody else can take the port.
     Shut(TcpSocket),
 }
@@ -130,12 +130,39 @@ pub(crate) async fn reconcile(doors: &mut Doors, shared: &Arc<Shared>) {
 }
 
 /// Stops a server, cutting its connections, and waits until its port is free.
-pub(crate) async fn close(server: MockServer, address: SocketAddr) {
+pub(crate) async fn close(server: Arc<MockServer>, address: SocketAddr) {
     drop(server);
     for _ in 0..LOOKS {
         if TcpStream::connect(address).await.is_err() {
             return;
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = explain(Service::Payment, port, bind(port).unwrap_err());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "port {port}, needed by the payment service, is in use: \
+                 stop what listens there, or use `--ports ephemeral`"
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn a_shut_door_refuses_and_keeps_its_port() {
+        let (address, _socket) = bind(0).unwrap();
+        let refused = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(TcpListener::bind(address).is_err());
     }
 }

@@ -1,8 +1,12 @@
 //! The wiremock shell around the desk: HTTP in, HTTP out.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::thread;
 
 use serde_json::Value;
 use wiremock::matchers::any;
@@ -14,20 +18,69 @@ use crate::catalogue::{Endpoint, Service};
 use crate::desk::Reaction;
 use crate::shared::{Shared, now};
 
+/// After how many requests the mocks are replaced by new ones.
+const RENEW_EVERY: u64 = 1024;
+
 /// Serves one service on a listener.
-pub(crate) async fn serve(listener: TcpListener, service: Service, shared: Arc<Shared>) -> MockServer {
+pub(crate) async fn serve(listener: TcpListener, service: Service, shared: Arc<Shared>) -> Arc<MockServer> {
     let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
-    let counter = Arc::new(Counter { service, shared, answer: Mutex::new(None) });
-    // A wiremock responder either always answers or always cuts the connection, so which of the two
-    // it is must be known when mocks are matched: the first mock handles the request while matching
-    // and takes the cuts, the second gives the answer that the first has left.
-    Mock::given(HandlesAndCuts(Arc::clone(&counter)))
-        .respond_with_err(|_: &Request| io::Error::from(io::ErrorKind::ConnectionReset))
-        .with_priority(1)
-        .mount(&server)
-        .await;
-    Mock::given(any()).respond_with(Answers(counter)).with_priority(2).mount(&server).await;
+    let server = Arc::new(server);
+    let counter = Arc::new(Counter {
+        service,
+        shared,
+        answer: Mutex::new(None),
+        server: Arc::downgrade(&server),
+        handled: AtomicU64::new(0),
+    });
+    let (cuts, answers) = mocks(&counter);
+    server.register(cuts).await;
+    server.register(answers).await;
     server
+}
+
+/// A wiremock responder either always answers or always cuts the connection, so which of the two it
+/// is must be known when mocks are matched: the first mock handles the request while matching and
+/// takes the cuts, the second gives the answer that the first has left.
+fn mocks(counter: &Arc<Counter>) -> (Mock, Mock) {
+    let cut = |_: &Request| io::Error::from(io::ErrorKind::ConnectionReset);
+    let cuts = Mock::given(HandlesAndCuts(Arc::clone(counter))).respond_with_err(cut).with_priority(1);
+    let answers = Mock::given(any()).respond_with(Answers(Arc::clone(counter))).with_priority(2);
+    (cuts, answers)
+}
+
+/// Replaces the mocks of a running server by new ones. A mock keeps a copy of every request that it
+/// matched, 6 KB each, even with recording disabled; only a reset lets go of them.
+///
+/// Between the reset and the new mocks a request would find none and get a 404, which to a client is
+/// a refusal. So this is called on the server's only thread while it handles a request, that is,
+/// holds the lock over the mocks, and returns when the reset and the registrations wait for that
+/// lock: it is fair, and nobody else can have queued between them.
+fn renew(counter: &Arc<Counter>) {
+    let Some(server) = counter.server.upgrade() else {
+        return;
+    };
+    let (cuts, answers) = mocks(counter);
+    let (queued, wait) = mpsc::channel();
+    let swap = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+            return;
+        };
+        runtime.block_on(async move {
+            let swap = async { tokio::join!(biased; server.reset(), server.register(cuts), server.register(answers)) };
+            let mut swap = pin!(swap);
+            poll_fn(|context| {
+                let state = swap.as_mut().poll(context);
+                // The first time is the one that counts; later nobody listens any more.
+                let _ = queued.send(());
+                state.map(drop)
+            })
+            .await;
+        });
+    };
+    // Without a thread, or where it ends early, the old mocks stay: the wait ends at once.
+    if thread::Builder::new().spawn(swap).is_ok() {
+        let _ = wait.recv();
+    }
 }
 
 /// Where the requests of one service come in.
@@ -36,12 +89,17 @@ struct Counter {
     shared: Arc<Shared>,
     /// From the first mock to the second. wiremock holds a lock over both, so it is never mixed up.
     answer: Mutex<Option<ResponseTemplate>>,
+    server: Weak<MockServer>,
+    handled: AtomicU64,
 }
 
 struct HandlesAndCuts(Arc<Counter>);
 
 impl Match for HandlesAndCuts {
     fn matches(&self, request: &Request) -> bool {
+        if self.0.handled.fetch_add(1, Ordering::Relaxed) % RENEW_EVERY == RENEW_EVERY - 1 {
+            renew(&self.0);
+        }
         let template = match self.0.handle(request) {
             Reaction::Cut => return true,
             Reaction::Reply { answer, delay, retry_after } => {

@@ -199,6 +199,26 @@ async fn paths_that_do_not_exist_are_told() {
     services.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_lost_under_load() {
+    let services = start(&[]).await;
+    let url = services.url("payment").unwrap();
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let url = &url;
+            scope.spawn(move || {
+                for number in 0..800 {
+                    let body = json!({ "order_id": "o1", "amount": "0.01", "method": "paypal", "user_id": "u" });
+                    let key = format!("{client}-{number}");
+                    assert_eq!(post(url, "/process", &[("Idempotency-Key", &key)], &body).unwrap().status, 200);
+                }
+            });
+        }
+    });
+    assert_eq!(net(&services), "32.00");
+    services.stop().await;
+}
+
 /// The program on free ports, with the addresses that it prints.
 struct Program {
     child: Child,
