@@ -24,6 +24,7 @@ pub mod definition;
 pub mod event;
 pub mod expression;
 pub mod failure;
+pub mod format;
 pub mod id;
 pub mod machine;
 pub mod payload;

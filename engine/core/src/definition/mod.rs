@@ -3,8 +3,18 @@
 //! A definition is made from a workflow file (see [`crate::format`]) and kept as that file's canonical text, so a
 //! stored definition can be read by every later version of the engine. Everything else here is rebuilt from it.
 
+mod calls;
+mod check;
+mod headers;
+mod input;
+mod order;
+mod policies;
 mod policy;
+pub mod reference;
+mod services;
 mod step;
+mod steps;
+mod texts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +22,14 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::expression::Template;
+use crate::format::{self, File};
 use crate::id::{Digest, Name};
 
+use input::InputSchema;
+use order::Ancestors;
+
+pub use crate::format::{DefinitionErrors, Problem};
+pub use input::{InputError, InputProblem};
 pub use policy::{Jitter, RetryPolicy};
 pub use step::{
     Classified, Compensate, Expect, HttpCall, HttpTarget, Kind, OnUnknown, Otherwise, OutputRule, Step, StepIndex,
@@ -28,12 +44,15 @@ pub struct Definition {
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) digest: Digest,
     pub(crate) source: Arc<[u8]>,
+    schema: Option<InputSchema>,
     pub(crate) example: Option<serde_json::Value>,
     pub(crate) services: IndexMap<Name, Service>,
     /// The steps in the order of the file; from `main` on those of `on_failure`.
     pub(crate) steps: Vec<Step>,
     pub(crate) main: usize,
     pub(crate) by_name: IndexMap<Name, StepIndex>,
+    order: Vec<StepIndex>,
+    ancestors: Ancestors,
     pub(crate) pivot: Option<StepIndex>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) output: Option<Template>,
@@ -69,6 +88,35 @@ pub enum Auth {
 }
 
 impl Definition {
+    /// Reads a workflow file, checks it and compiles it. All that is wrong is reported at once.
+    pub fn from_json(text: &str) -> Result<Self, DefinitionErrors> {
+        match format::read(text)? {
+            (File::Workflow(file), document) => check::check(&file, &document),
+            (File::Run(file), document) => Err(document.not_a_workflow(&file.run)),
+        }
+    }
+
+    /// Reads what [`Definition::source`] gave, perhaps long ago.
+    pub fn from_source(source: &[u8]) -> Result<Self, DefinitionErrors> {
+        let text = std::str::from_utf8(source).map_err(|_| DefinitionErrors::not_text())?;
+        Self::from_json(text)
+    }
+
+    /// Whether a run may be started with this input. Lists each place that breaks the workflow's schema.
+    pub fn check_input(&self, input: &serde_json::Value) -> Result<(), InputError> {
+        self.schema.as_ref().map_or(Ok(()), |schema| schema.check(input))
+    }
+
+    /// All steps, each after those it comes after; among the free ones in the order of the file.
+    pub fn topological(&self) -> &[StepIndex] {
+        &self.order
+    }
+
+    /// Whether `ancestor` must have ended before `step` starts.
+    pub fn is_ancestor(&self, ancestor: StepIndex, step: StepIndex) -> bool {
+        self.ancestors.has(step, ancestor)
+    }
+
     /// The workflow's name.
     pub fn name(&self) -> &Name {
         &self.name

@@ -14,6 +14,11 @@ use crate::id::Name;
 pub struct StepIndex(pub(crate) u32);
 
 impl StepIndex {
+    /// The place with this number. Definitions are bounded far below what does not fit.
+    pub(crate) fn at(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
     /// The place as a number, from 0.
     pub fn get(self) -> usize {
         self.0 as usize

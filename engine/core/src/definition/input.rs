@@ -1,0 +1,129 @@
+//! The input of a run, checked against the workflow's JSON Schema.
+
+use std::fmt;
+
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use crate::format::{self, Findings};
+
+/// Places that are listed; more are only counted.
+const LISTED: usize = 20;
+
+/// An input that breaks the workflow's schema.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub struct InputError {
+    /// What is wrong, the first 20 places.
+    pub problems: Vec<InputProblem>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// A place of an input that breaks the schema.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct InputProblem {
+    /// The place, as a JSON pointer (RFC 6901); empty for the whole input.
+    pub pointer: String,
+    /// What is wrong. Never holds a value of the input.
+    pub reason: String,
+}
+
+impl fmt::Display for InputProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.pointer.is_empty() { "the input" } else { &self.pointer };
+        write!(f, "{place}: {}", self.reason)
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            write!(f, "{newline}{problem}")?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+/// A compiled schema.
+#[derive(Debug)]
+pub(super) struct InputSchema(Validator);
+
+impl InputSchema {
+    pub(super) fn check(&self, input: &Value) -> Result<(), InputError> {
+        let mut errors = self.0.iter_errors(input);
+        let problems: Vec<_> = errors.by_ref().take(LISTED).map(|error| problem(&error)).collect();
+        if problems.is_empty() { Ok(()) } else { Err(InputError { problems, more: errors.count() }) }
+    }
+}
+
+fn problem(error: &ValidationError<'_>) -> InputProblem {
+    // The pointer says which value it is; the value itself may be large or private.
+    InputProblem { pointer: error.instance_path().to_string(), reason: error.masked_with("this value").to_string() }
+}
+
+/// Compiles the schema and checks the example against it.
+pub(super) fn compile(input: &format::Input, findings: &mut Findings) -> Option<InputSchema> {
+    let written = input.schema.as_ref()?;
+    let mut leaves = false;
+    leaving_references(written, "/input/schema", &mut |pointer, message| {
+        leaves = true;
+        findings.add(pointer, message);
+    });
+    if leaves {
+        return None;
+    }
+    // Patterns are matched in linear time, so no input can hold the engine up.
+    let options = jsonschema::options().with_pattern_options(PatternOptions::regex()).offline();
+    let schema = match options.build(written) {
+        Ok(validator) => InputSchema(validator),
+        Err(error) => {
+            let reason = error.masked_with("this value");
+            findings.add(
+                &format!("/input/schema{}", error.instance_path()),
+                format!("this is not a JSON Schema that can be used: {reason}"),
+            );
+            return None;
+        }
+    };
+    if let Some(Err(broken)) = input.example.as_ref().map(|example| schema.check(example)) {
+        for problem in broken.problems {
+            let pointer = format!("/input/example{}", problem.pointer);
+            findings.add(&pointer, format!("the example breaks the schema: {}", problem.reason));
+        }
+    }
+    Some(schema)
+}
+
+/// Finds references that lead out of the schema: a workflow means the same everywhere and for ever.
+fn leaving_references(schema: &Value, pointer: &str, found: &mut impl FnMut(&str, String)) {
+    match schema {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                leaving_references(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(keys) => {
+            for (key, value) in keys {
+                let place = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                match (key.as_str(), value) {
+                    ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) if !target.starts_with('#') => {
+                        found(
+                            &place,
+                            "a reference must stay within the schema (`#/$defs/…`): nothing is fetched".into(),
+                        );
+                    }
+                    // Data, not schemas.
+                    ("const" | "enum" | "default" | "examples", _) => {}
+                    _ => leaving_references(value, &place, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,191 @@
+//! From the text of a file to its types; what is wrong with its syntax and its keys.
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_path_to_error::{Path, Segment};
+
+use super::document::{Children, Document, children, join, line_and_column};
+use super::problem::{At, DefinitionErrors, Findings, quoted, shown};
+use super::suggest::did_you_mean;
+use super::{File, RunFile, Service, Step, Workflow};
+use crate::bounds;
+
+/// Reads a file, and keeps its text at hand to say where things are.
+pub(crate) fn read(text: &str) -> Result<(File, Document<'_>), DefinitionErrors> {
+    let document = open(text)?;
+    let mut findings = Findings::default();
+    document.check(&mut findings);
+    check_version(&document, &mut findings);
+    if document.find("/run").is_some() && document.find("/format").is_none() {
+        let file = typed::<RunFile>(document.root(), "", &mut findings);
+        findings.into_result(&document)?;
+        let file = file.ok_or_else(DefinitionErrors::unreadable)?;
+        return Ok((File::Run(file), document));
+    }
+    lists_for_objects(document.root(), "", &mut findings);
+    let mut of_parts = Findings::default();
+    let file = typed::<Workflow>(document.root(), "", &mut of_parts);
+    if file.is_none() {
+        each_part(&document, &mut findings);
+        findings.absorb(of_parts);
+    }
+    findings.into_result(&document)?;
+    let file = file.ok_or_else(DefinitionErrors::unreadable)?;
+    Ok((File::Workflow(Box::new(file)), document))
+}
+
+fn open(text: &str) -> Result<Document<'_>, DefinitionErrors> {
+    if text.len() > bounds::FILE_LEN {
+        let (may, has) = (mebibytes(bounds::FILE_LEN), mebibytes(text.len()));
+        return Err(DefinitionErrors::single((1, 1), format!("a workflow file may have {may}; this one has {has}")));
+    }
+    if text.trim().is_empty() {
+        return Err(DefinitionErrors::single((1, 1), "this file is empty; a workflow file is a JSON object"));
+    }
+    if text.starts_with('\u{feff}') {
+        return Err(DefinitionErrors::single((1, 1), "this file begins with a byte order mark; save it without one"));
+    }
+    let document = Document::new(text).map_err(|error| {
+        let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+        let place = line_and_column(text, line_start + error.column().saturating_sub(1));
+        DefinitionErrors::single(place, format!("this is not JSON: {}", without_place(&error.to_string())))
+    })?;
+    if !document.root().get().starts_with('{') {
+        let message = "a workflow file is a JSON object, `{ \"format\": \"engine/1\", … }`";
+        return Err(DefinitionErrors::single((1, 1), message));
+    }
+    Ok(document)
+}
+
+fn mebibytes(bytes: usize) -> String {
+    let tenths = (bytes * 10).div_ceil(1 << 20);
+    if tenths.is_multiple_of(10) {
+        format!("{} MiB", tenths / 10)
+    } else {
+        format!("{}.{} MiB", tenths / 10, tenths % 10)
+    }
+}
+
+/// A file of another version is not held against the keys of this one.
+fn check_version(document: &Document<'_>, findings: &mut Findings) {
+    let Some(version) = document.find("/format").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) else {
+        return;
+    };
+    if version != "engine/1" {
+        findings
+            .add("/format", format!("this engine reads files of format `engine/1`; this one is {}", quoted(&version)));
+    }
+}
+
+/// Keys that hold an object. The types would also take a list of their fields in order, which nobody means.
+const OBJECTS: [&str; 10] =
+    ["input", "defaults", "auth", "basic", "retry", "compensation_retry", "http", "expect", "compensate", "unknown"];
+
+fn lists_for_objects(raw: &RawValue, pointer: &str, findings: &mut Findings) {
+    let Children::Object(entries) = children(raw) else { return };
+    for (key, value) in entries {
+        let Ok(key) = serde_json::from_str::<String>(key.get()) else { continue };
+        let place = join(pointer, &key);
+        if OBJECTS.contains(&key.as_str()) {
+            object(value, &place, findings);
+        } else if pointer.is_empty() && ["services", "steps", "on_failure"].contains(&key.as_str()) {
+            let Children::Object(named) = children(value) else { continue };
+            for (name, value) in named {
+                let Ok(name) = serde_json::from_str::<String>(name.get()) else { continue };
+                if name != "$comment" {
+                    object(value, &join(&place, &name), findings);
+                }
+            }
+        }
+    }
+}
+
+fn object(raw: &RawValue, pointer: &str, findings: &mut Findings) {
+    if raw.get().starts_with('[') {
+        findings.add(pointer, "an object belongs here, not a list");
+    }
+    lists_for_objects(raw, pointer, findings);
+}
+
+/// Reads each service and step on its own, so that all that are wrong are named and not only the first.
+fn each_part(document: &Document<'_>, findings: &mut Findings) {
+    for (place, is_service) in [("/services", true), ("/steps", false), ("/on_failure", false)] {
+        let Some(Children::Object(entries)) = document.find(place).map(children) else { continue };
+        for (name, part) in entries {
+            let Ok(name) = serde_json::from_str::<String>(name.get()) else { continue };
+            let pointer = join(place, &name);
+            if name == "$comment" {
+                continue;
+            }
+            if is_service {
+                typed::<Service>(part, &pointer, findings);
+            } else {
+                typed::<Step>(part, &pointer, findings);
+            }
+        }
+    }
+}
+
+fn typed<T: DeserializeOwned>(raw: &RawValue, pointer: &str, findings: &mut Findings) -> Option<T> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let (below, at) = place(error.path());
+            let message = error.inner().to_string();
+            let at = if message.starts_with("unknown field") { At::Key } else { at };
+            findings.add_at(&format!("{pointer}{below}"), at, || explain(&message));
+            None
+        }
+    }
+}
+
+fn place(path: &Path) -> (String, At) {
+    let pointer = path.iter().fold(String::new(), |pointer, segment| match segment {
+        Segment::Seq { index } => format!("{pointer}/{index}"),
+        Segment::Map { key } => join(&pointer, key),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    });
+    (pointer, At::Value)
+}
+
+/// What `serde` says, in the words of the format.
+fn explain(message: &str) -> String {
+    let message = without_place(message);
+    for (prefix, what) in [("unknown field `", "key"), ("unknown variant `", "value")] {
+        let Some((name, expected)) = message.strip_prefix(prefix).and_then(|rest| rest.rsplit_once("`, expected "))
+        else {
+            continue;
+        };
+        // Odd pieces stand between backticks.
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).filter(|key| !key.starts_with('$')).collect();
+        let near = did_you_mean(name, known.iter().copied());
+        let listed = if near.is_empty() { format!("; known here: {}", known.join(", ")) } else { near };
+        return format!("unknown {what} {}{listed}", quoted(name));
+    }
+    if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return format!("the key `{key}` is missing");
+    }
+    let mismatch = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    if let Some((found, expected)) = mismatch.and_then(|rest| rest.rsplit_once(", expected ")) {
+        return format!("{} belongs here, not {}", plain(expected), shown(&found.replacen("map", "an object", 1)));
+    }
+    shown(message)
+}
+
+/// A type of ours in the words of the format.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "u32" | "u64" | "usize" => "a whole number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    }
+}
+
+/// The message without the place that `serde_json` adds: places are given once, and of the whole file.
+fn without_place(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
+}
