@@ -1,1 +1,33 @@
-//! engine-runtime
+//! Carries out what the core decides: turns, group commit, dispatch, timers, recovery, HTTP steps.
+//!
+//! Each run that this process drives is one task that takes turns: drain the mailbox, decide, commit, dispatch.
+//! Nothing is sent before the events that say so are durable. All turns of all runs go through one committer, which
+//! writes what queued up while the last sync ran and syncs once for all.
+//!
+//! Time, randomness, the network, secrets and mock services are arguments ([`Options`]), so a test can own them.
+//!
+//! Invariants: one task per run, and only it appends to the run's history; no lock is held across an await; every
+//! queue is bounded (see [`bounds`]).
+
+pub mod bounds;
+mod clock;
+mod committer;
+mod engine;
+mod error;
+mod handle;
+pub mod http;
+mod options;
+mod random;
+pub mod read;
+mod run;
+mod start;
+
+pub use clock::{Clock, SystemClock};
+pub use engine::Engine;
+pub use error::{DriveError, EngineError, LoadError, StartError};
+pub use handle::{Finished, RunHandle};
+pub use http::{Request, Transport};
+pub use options::{Environment, Mocks, Options, Secrets};
+pub use random::{Random, SystemRandom};
+pub use run::Resolve;
+pub use start::{Reuse, Start, Started};

@@ -67,6 +67,11 @@ pub enum AttemptOutcome {
         /// Why.
         message: String,
     },
+    /// Nothing was sent: what was rendered is no valid request, and never will be.
+    Unsendable {
+        /// Why.
+        message: String,
+    },
     /// Something was sent and no whole answer came.
     Lost {
         /// Whether time ran out (else the connection broke).

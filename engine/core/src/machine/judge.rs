@@ -115,6 +115,9 @@ fn outcome_verdict<'o>(call: &HttpCall, outcome: &'o AttemptOutcome) -> Result<&
         AttemptOutcome::NotSent { message } => {
             Err(Verdict::new(again, Effect::None, Failure::new("NO_CONNECTION", message)))
         }
+        AttemptOutcome::Unsendable { message } => {
+            Err(Verdict::new(Again::No, Effect::None, Failure::new("REQUEST_INVALID", message)))
+        }
         AttemptOutcome::Lost { timed_out, message } => {
             let code = if *timed_out { "TIMEOUT" } else { "CONNECTION_LOST" };
             Err(Verdict::new(again, Effect::Unknown, Failure::new(code, message)))

@@ -51,6 +51,7 @@ pub struct Machine {
     event_bytes: usize,
     handed_out: BTreeMap<Slot, Command>,
     touched: BTreeSet<Slot>,
+    held: bool,
 }
 
 /// How far [`Machine::advance`] came.
@@ -100,6 +101,7 @@ impl Machine {
             event_bytes: 0,
             handed_out: BTreeMap::new(),
             touched,
+            held: false,
         }
     }
 
@@ -121,6 +123,11 @@ impl Machine {
     /// Gives the payload of an event, as asked for by [`Progress::Needs`].
     pub fn supply(&mut self, seq: Seq, payload: Arc<[u8]>) {
         self.supplied.insert(seq, payload);
+    }
+
+    /// Begins nothing any more: what is in flight ends and is recorded, and the rest waits for the next process.
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
     /// Whether the turn is so large that no more inputs should be put into it.
@@ -220,7 +227,7 @@ impl Machine {
     /// Begins whatever became ready, until nothing more follows.
     fn settle(&mut self) -> Result<(), Needs> {
         loop {
-            if self.state.end.is_some() || !self.state.stuck.is_empty() {
+            if self.held || self.state.end.is_some() || !self.state.stuck.is_empty() {
                 return Ok(());
             }
             let moved = self.begin_ready_steps()? | self.begin_ready_compensations()? | self.change_phase()?;

@@ -1,0 +1,33 @@
+//! Every bound of the runtime, with its reason.
+
+use std::time::Duration;
+
+/// Units that are written with one sync, at most: so that no unit waits long behind a huge batch.
+pub const BATCH_UNITS: usize = 1_024;
+
+/// Units that may wait for the committer; a run that finds the queue full waits for its place.
+pub const COMMIT_QUEUE: usize = 4_096;
+
+/// Messages that may wait for a run's turn. Attempts wait for their place; requests from outside are refused.
+pub const MAILBOX: usize = 256;
+
+/// Attempts in flight in one process; further ones wait for a slot.
+pub const ATTEMPTS_IN_FLIGHT: usize = 512;
+
+/// The largest answer that a step may get.
+pub const ANSWER_LEN: u64 = engine_core::bounds::MAX_PAYLOAD as u64;
+
+/// How long a connection may take to be made, where the attempt's own timeout is not shorter.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Idle connections kept to one service.
+pub const IDLE_CONNECTIONS: usize = 64;
+
+/// Events that are read from the store at once.
+pub const READ_EVENTS: usize = 1_024;
+
+/// Open runs that are listed at once.
+pub const LISTED_RUNS: usize = 1_024;
+
+/// Below this much free disk no new run is started; running runs go on.
+pub const DISK_RESERVE: u64 = 256 << 20;

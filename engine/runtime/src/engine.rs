@@ -1,0 +1,249 @@
+//! The engine: what a process holds to start and drive runs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine_core::definition::Definition;
+use engine_core::event::Answer;
+use engine_core::id::{Digest, RunId, Seq};
+use engine_core::machine::{Input, Machine};
+use engine_core::time::Timestamp;
+use engine_store::{Class, Fence, Store, StoreError};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::bounds;
+use crate::committer::Committer;
+use crate::error::{DriveError, EngineError};
+use crate::handle::{Report, RunHandle};
+use crate::http::Binder;
+use crate::options::Options;
+use crate::read;
+use crate::run::{Identity, Mail, Mailbox, Resolve, RunTask, Sender, Setup};
+
+/// Drives runs whose histories stand in one store. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    options: Options,
+    committer: Committer,
+    fence: Fence,
+    slots: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+    driven: Mutex<BTreeMap<RunId, Driven>>,
+    definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
+}
+
+/// A run that this process drives.
+struct Driven {
+    mail: mpsc::Sender<Mail>,
+    reports: watch::Receiver<Report>,
+    task: JoinHandle<()>,
+}
+
+/// The ways to a task that is not spawned yet.
+pub(crate) struct Line {
+    mail: mpsc::Sender<Mail>,
+    reports: watch::Receiver<Report>,
+}
+
+const WORKER: &str = "engine";
+
+impl Engine {
+    /// Opens an engine on a store. Drives nothing yet.
+    pub async fn open(store: Arc<dyn Store>, options: Options) -> Result<Self, EngineError> {
+        options.clock.raise_to(store.watermark().await?);
+        let fence = store.acquire(0, WORKER, Timestamp::from_millis(u64::MAX)).await?.ok_or(StoreError::Closed)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                committer: Committer::spawn(store.clone()),
+                store,
+                options,
+                fence,
+                slots: Arc::new(Semaphore::new(bounds::ATTEMPTS_IN_FLIGHT)),
+                stopping: watch::Sender::new(false),
+                driven: Mutex::new(BTreeMap::new()),
+                definitions: Mutex::new(BTreeMap::new()),
+            }),
+        })
+    }
+
+    /// The store that it works on.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// Engine time.
+    pub fn now(&self) -> Timestamp {
+        self.inner.options.clock.now()
+    }
+
+    /// All runs that have not ended, oldest first.
+    pub async fn open_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let mut runs = Vec::new();
+        for class in [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck] {
+            let mut cursor = None;
+            loop {
+                let page = self.store().open_runs(class, cursor, bounds::LISTED_RUNS).await?;
+                runs.extend(page.items);
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// Takes a run up and goes on with it, from wherever its history left it. A run that is driven already, or has
+    /// ended, is no error.
+    ///
+    /// Attempts that were in flight when its last process ended are noted, and made again with the same key.
+    pub async fn drive(&self, run: RunId) -> Result<RunHandle, DriveError> {
+        if let Some(handle) = self.follow(run) {
+            return Ok(handle);
+        }
+        let store = &**self.store();
+        let state = read::state(store, run).await?;
+        let row = store.row(run).await.map_err(read::LoadError::Store)?.ok_or(read::LoadError::Unknown(run))?;
+        if state.end.is_some() {
+            let report = Report { last: state.last, status: state.status(), broken: None };
+            return Ok(RunHandle::new(run, self.store().clone(), watch::Sender::new(report).subscribe()));
+        }
+        let definition = self.definition(state.definition).await?;
+        let durable = state.last;
+        let mut machine = Machine::resume(definition, state);
+        machine.push(Input::Recovered);
+        let (mut task, line) = self.task(run, machine, row.input, durable).ok_or(DriveError::ShuttingDown)?;
+        if let Err(broken) = task.first_turn(Vec::new()).await {
+            return Err(DriveError::NotCommitted(broken.to_string()));
+        }
+        self.spawn(run, task, line);
+        self.follow(run).ok_or(DriveError::ShuttingDown)
+    }
+
+    /// Answers an operator who resolves something stuck, and goes on with the run. Once this returns, the answer is
+    /// durable; the same request id gets the same answer, also after a crash.
+    pub async fn resolve(&self, run: RunId, request: Resolve) -> Result<Answer, DriveError> {
+        drop(self.drive(run).await?);
+        let mail = self.driven().get(&run).map(|driven| driven.mail.clone());
+        let Some(mail) = mail else { return self.already_ended(run, &request.id).await };
+        let (answer, answered) = oneshot::channel();
+        mail.try_send(Mail { request: request.clone(), answer }).map_err(|_| DriveError::Busy(run))?;
+        match answered.await {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.already_ended(run, &request.id).await,
+        }
+    }
+
+    async fn already_ended(&self, run: RunId, request: &str) -> Result<Answer, DriveError> {
+        let state = read::state(&**self.store(), run).await?;
+        if let Some(answer) = state.answers.get(request) {
+            return Ok(answer.clone());
+        }
+        if state.end.is_none() {
+            return Err(DriveError::ShuttingDown);
+        }
+        let message = format!("the run has ended: it is {}", state.status());
+        Ok(Answer::Refused { code: "ENDED".to_owned(), message })
+    }
+
+    /// Stops: nothing new begins, attempts in flight may end within `grace`, and what is open stays open. Nothing is
+    /// lost, whatever the grace.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.stopping.send_replace(true);
+        let tasks: Vec<Driven> = std::mem::take(&mut *self.driven()).into_values().collect();
+        let aborts: Vec<_> = tasks.iter().map(|driven| driven.task.abort_handle()).collect();
+        let all = async {
+            for driven in tasks {
+                // A task that panicked has ended too.
+                let _ = driven.task.await;
+            }
+        };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            aborts.iter().for_each(tokio::task::AbortHandle::abort);
+        }
+    }
+
+    /// A handle on a run that this process drives.
+    fn follow(&self, run: RunId) -> Option<RunHandle> {
+        let reports = self.driven().get(&run).map(|driven| driven.reports.clone())?;
+        Some(RunHandle::new(run, self.store().clone(), reports))
+    }
+
+    /// A task for a run, not yet spawned. None once the engine stops.
+    pub(crate) fn task(&self, run: RunId, machine: Machine, input: Digest, durable: Seq) -> Option<(RunTask, Line)> {
+        let stopping = self.inner.stopping.subscribe();
+        if *stopping.borrow() {
+            return None;
+        }
+        let options = &self.inner.options;
+        let binder = Binder {
+            definition: machine.definition().clone(),
+            run_overrides: machine.state().overrides.as_slice().into(),
+            overrides: options.overrides.as_slice().into(),
+            secrets: options.secrets.clone(),
+            mocks: options.mocks.clone(),
+        };
+        let sender = Sender {
+            run,
+            store: self.store().clone(),
+            transport: options.transport.clone(),
+            binder,
+            slots: self.inner.slots.clone(),
+        };
+        let status = machine.state().status();
+        let (reports, reported) = watch::channel(Report { last: durable, status, broken: None });
+        let (mail, mailbox) = Mailbox::new();
+        let setup = Setup {
+            clock: options.clock.clone(),
+            committer: self.inner.committer.clone(),
+            sender,
+            identity: Identity { fence: self.inner.fence, input },
+            reports,
+            stopping,
+        };
+        Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))
+    }
+
+    /// Spawns a task whose first turn was taken.
+    pub(crate) fn spawn(&self, run: RunId, task: RunTask, line: Line) {
+        let task = tokio::spawn(task.drive());
+        let mut driven = self.driven();
+        driven.retain(|_, driven| !driven.task.is_finished() || !driven.reports.borrow().status.is_terminal());
+        driven.insert(run, Driven { mail: line.mail, reports: line.reports, task });
+    }
+
+    /// A definition, from memory or from the store.
+    async fn definition(&self, digest: Digest) -> Result<Arc<Definition>, read::LoadError> {
+        let known = self.definitions().get(&digest).cloned();
+        if let Some(definition) = known {
+            return Ok(definition);
+        }
+        let definition = read::definition(&**self.store(), digest).await?;
+        self.keep_definition(definition.clone());
+        Ok(definition)
+    }
+
+    pub(crate) fn keep_definition(&self, definition: Arc<Definition>) {
+        self.definitions().insert(definition.digest(), definition);
+    }
+
+    pub(crate) fn fresh_run_id(&self) -> RunId {
+        RunId::new(self.now(), self.inner.options.random.bytes())
+    }
+
+    fn driven(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Driven>> {
+        self.inner.driven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn definitions(&self) -> std::sync::MutexGuard<'_, BTreeMap<Digest, Arc<Definition>>> {
+        self.inner.definitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,111 @@
+//! Following a run that this process drives.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use engine_core::event::Recorded;
+use engine_core::id::{RunId, Seq};
+use engine_core::state::{State, Status};
+use engine_store::Store;
+use tokio::sync::watch;
+
+use crate::bounds;
+use crate::read;
+
+/// How far a driven run is; told after each durable turn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Report {
+    /// The position of its last durable event.
+    pub(crate) last: Seq,
+    /// Its status.
+    pub(crate) status: Status,
+    /// Why it is no longer driven, although it has not ended.
+    pub(crate) broken: Option<String>,
+}
+
+/// A run that this process drives, or that has ended.
+#[derive(Debug)]
+pub struct RunHandle {
+    run: RunId,
+    store: StoreRef,
+    reports: watch::Receiver<Report>,
+    read: Seq,
+    buffer: VecDeque<Recorded>,
+}
+
+#[derive(Clone)]
+struct StoreRef(Arc<dyn Store>);
+
+impl std::fmt::Debug for StoreRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// How following a run ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Finished {
+    /// The run ended.
+    Ended(Box<State>),
+    /// The run waits for an operator, and nothing else moves.
+    Stuck(Box<State>),
+    /// The engine stopped; the run is open and goes on when it is taken up again.
+    Interrupted,
+    /// The run can't be driven or read by this process; the text says why.
+    Broken(String),
+}
+
+impl RunHandle {
+    pub(crate) fn new(run: RunId, store: Arc<dyn Store>, reports: watch::Receiver<Report>) -> Self {
+        Self { run, store: StoreRef(store), reports, read: Seq(0), buffer: VecDeque::new() }
+    }
+
+    /// The run.
+    pub fn id(&self) -> RunId {
+        self.run
+    }
+
+    /// The next event, once it is durable, from the first one on. None once the run has ended, waits for an
+    /// operator with nothing else moving, or is no longer driven.
+    pub async fn next(&mut self) -> Option<Recorded> {
+        loop {
+            if let Some(recorded) = self.buffer.pop_front() {
+                return Some(recorded);
+            }
+            let report = self.reports.borrow_and_update().clone();
+            if report.last > self.read {
+                // A store that fails here fails the run's own task too, which says so.
+                let events = self.store.0.read(self.run, self.read.next(), bounds::READ_EVENTS).await.ok()?;
+                self.read = events.last()?.seq;
+                self.buffer.extend(events);
+                continue;
+            }
+            if rests(&report) || self.reports.changed().await.is_err() {
+                return None;
+            }
+        }
+    }
+
+    /// How it ended, once it has.
+    pub async fn finish(mut self) -> Finished {
+        while self.next().await.is_some() {}
+        let report = self.reports.borrow().clone();
+        if let Some(why) = report.broken {
+            return Finished::Broken(why);
+        }
+        if !rests(&report) {
+            return Finished::Interrupted;
+        }
+        match read::state(&*self.store.0, self.run).await {
+            Ok(state) if state.end.is_some() => Finished::Ended(Box::new(state)),
+            Ok(state) => Finished::Stuck(Box::new(state)),
+            Err(error) => Finished::Broken(error.to_string()),
+        }
+    }
+}
+
+/// Whether nothing more happens to the run by itself.
+fn rests(report: &Report) -> bool {
+    report.status.is_terminal() || report.status == Status::Stuck || report.broken.is_some()
+}

@@ -1,0 +1,148 @@
+//! What is bound at each send: base URL, authentication, secrets, keys.
+//!
+//! The base URL of a service comes from, the first that there is: the run's overrides, the process's overrides, the
+//! definition. So a service that moves, or a mock on a new port, breaks no open run.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use engine_core::call::{Call, Target};
+use engine_core::definition::{Auth, Definition, Service};
+use engine_core::id::Name;
+use engine_core::machine::Send;
+
+use crate::http::Request;
+use crate::options::{Mocks, Secrets};
+
+/// Binds calls for one run.
+#[derive(Clone)]
+pub(crate) struct Binder {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) run_overrides: Arc<[(String, String)]>,
+    pub(crate) overrides: Arc<[(String, String)]>,
+    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) mocks: Option<Arc<dyn Mocks>>,
+}
+
+/// Why a call can't be bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unbound {
+    /// An operator has to see to it: the text says what is missing and what to do.
+    Missing(String),
+}
+
+/// The value of an override that stands for the mock services of the process that drives the run.
+const MOCK: &str = "mock:";
+
+impl Binder {
+    /// The request for this attempt.
+    pub(crate) async fn bind(&self, call: &Call, send: &Send, body: Option<Arc<[u8]>>) -> Result<Request, Unbound> {
+        let (pool, url, mut headers) = match &call.target {
+            Target::Url(url) => (host_of(url), url.clone(), Vec::new()),
+            Target::Service { name, path } => {
+                let service = self.definition.services().get(name);
+                let base = self.base_url(name, service).await?;
+                let url = format!("{}{path}", base.trim_end_matches('/'));
+                (name.to_string(), url, self.service_headers(service)?)
+            }
+        };
+        for (name, value) in &call.headers {
+            headers.retain(|(own, _): &(String, String)| !own.eq_ignore_ascii_case(name));
+            headers.push((name.clone(), value.clone()));
+        }
+        if body.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        headers.push(("idempotency-key".to_owned(), send.key.to_string()));
+        if let Some(key_of) = &send.key_of {
+            headers.push(("idempotency-key-of".to_owned(), key_of.to_string()));
+        }
+        let (method, query, timeout) = (call.method, call.query.clone(), send.timeout);
+        Ok(Request { pool, url, method, query, headers, body, timeout })
+    }
+
+    async fn base_url(&self, name: &Name, service: Option<&Service>) -> Result<String, Unbound> {
+        let overridden = find(&self.run_overrides, name).or_else(|| find(&self.overrides, name));
+        match (overridden, service) {
+            (Some(MOCK), _) => self.mock_url(name).await,
+            (Some(url), _) => self.resolve(url),
+            (None, Some(service)) => self.resolve(&service.url),
+            (None, None) => Err(Unbound::Missing(format!("the definition has no service `{name}`"))),
+        }
+    }
+
+    async fn mock_url(&self, name: &Name) -> Result<String, Unbound> {
+        let Some(mocks) = &self.mocks else {
+            let message = "the run was started with mock services, which this process does not have: \
+                           drive it with the `engine` binary, or start another run with `--override`";
+            return Err(Unbound::Missing(message.to_owned()));
+        };
+        let urls = mocks.urls().await.map_err(Unbound::Missing)?;
+        urls.get(name.as_str()).cloned().ok_or_else(|| {
+            Unbound::Missing(format!(
+                "there is no mock service `{name}`: give its address with `--override {name}.url=…`"
+            ))
+        })
+    }
+
+    fn service_headers(&self, service: Option<&Service>) -> Result<Vec<(String, String)>, Unbound> {
+        let Some(service) = service else { return Ok(Vec::new()) };
+        let mut headers = Vec::new();
+        for (name, value) in &service.headers {
+            headers.push((name.clone(), self.resolve(value)?));
+        }
+        let authorization = match &service.auth {
+            None => return Ok(headers),
+            Some(Auth::Bearer(token)) => format!("Bearer {}", self.resolve(token)?),
+            Some(Auth::Basic { user, password }) => {
+                let pair = format!("{}:{}", self.resolve(user)?, self.resolve(password)?);
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+            }
+        };
+        headers.push(("authorization".to_owned(), authorization));
+        Ok(headers)
+    }
+
+    /// Puts secrets and environment values into a text. The definition was checked: references are well-formed.
+    fn resolve(&self, text: &str) -> Result<String, Unbound> {
+        let (mut resolved, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            if let Some(literal) = before.strip_suffix('$') {
+                resolved.push_str(literal);
+                resolved.push_str("${");
+                rest = after;
+                continue;
+            }
+            resolved.push_str(before);
+            let (reference, after) = after.split_once('}').unwrap_or((after, ""));
+            resolved.push_str(&self.look_up(reference)?);
+            rest = after;
+        }
+        resolved.push_str(rest);
+        Ok(resolved)
+    }
+
+    fn look_up(&self, reference: &str) -> Result<String, Unbound> {
+        let (kind, name) = reference.trim().split_once(':').unwrap_or(("", reference));
+        let found = match kind {
+            "secret" => self.secrets.secret(name),
+            "env" => self.secrets.environment(name),
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            let variable = if kind == "secret" { format!("ENGINE_SECRET_{name}") } else { name.to_owned() };
+            Unbound::Missing(format!("`${{{reference}}}` is not set: set the environment variable {variable}"))
+        })
+    }
+}
+
+/// The overridden base URL of a service: its own, else that for all.
+fn find<'a>(overrides: &'a [(String, String)], name: &Name) -> Option<&'a str> {
+    let value = |key: &str| overrides.iter().rev().find(|(own, _)| own == key).map(|(_, value)| value.as_str());
+    value(&format!("{name}.url")).or_else(|| value("*.url"))
+}
+
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
+}

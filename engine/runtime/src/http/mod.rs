@@ -1,0 +1,40 @@
+//! HTTP steps: what is bound at each send, and how it is sent.
+
+mod bind;
+mod client;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine_core::call::Method;
+use engine_core::machine::AttemptOutcome;
+
+pub(crate) use bind::{Binder, Unbound};
+pub use client::HttpClient;
+
+/// A request with everything bound: it may hold secrets, and is never stored or logged.
+#[derive(Clone)]
+pub struct Request {
+    /// Whose connections it uses: the service's name, or the host for a whole URL.
+    pub pool: String,
+    /// The URL, without the query below.
+    pub url: String,
+    /// The method.
+    pub method: Method,
+    /// Query parameters, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// All headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<Arc<[u8]>>,
+    /// How long it may take, from the connection to the end of the answer.
+    pub timeout: Duration,
+}
+
+/// A way to services.
+#[async_trait]
+pub trait Transport: Send + Sync + 'static {
+    /// Sends the request once and gives what came of it, within the request's timeout.
+    async fn send(&self, request: Request) -> AttemptOutcome;
+}

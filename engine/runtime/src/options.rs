@@ -1,0 +1,73 @@
+//! What a runtime is given: the world, as arguments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::EngineError;
+use crate::http::{HttpClient, Transport};
+use crate::random::{Random, SystemRandom};
+
+/// The world that a runtime works in.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+    /// Its random bits.
+    pub random: Arc<dyn Random>,
+    /// Its way to services.
+    pub transport: Arc<dyn Transport>,
+    /// Its secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Mock services, for runs that were started with them.
+    pub mocks: Option<Arc<dyn Mocks>>,
+    /// Policy that goes before that of files and behind that of runs, as `payment.url` → `http://…`.
+    pub overrides: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The machine's own clock, random source and network; secrets from the environment.
+    pub fn system() -> Result<Self, EngineError> {
+        Ok(Self {
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+            transport: Arc::new(HttpClient::new()?),
+            secrets: Arc::new(Environment),
+            mocks: None,
+            overrides: Vec::new(),
+        })
+    }
+}
+
+/// Mock services that can be started when a run needs them.
+#[async_trait]
+pub trait Mocks: Send + Sync + 'static {
+    /// The base URL of each service, by name; starts them if they do not run yet.
+    async fn urls(&self) -> Result<BTreeMap<String, String>, String>;
+}
+
+/// Where `${secret:NAME}` and `${env:NAME}` are looked up, at each send.
+pub trait Secrets: Send + Sync + 'static {
+    /// A secret.
+    fn secret(&self, name: &str) -> Option<String>;
+
+    /// A value of the environment.
+    fn environment(&self, name: &str) -> Option<String>;
+}
+
+/// Secrets from the process's environment: `${secret:API_KEY}` is `ENGINE_SECRET_API_KEY`.
+#[derive(Debug, Default)]
+pub struct Environment;
+
+impl Secrets for Environment {
+    fn secret(&self, name: &str) -> Option<String> {
+        std::env::var(format!("ENGINE_SECRET_{name}")).ok()
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}

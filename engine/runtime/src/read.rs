@@ -1,0 +1,136 @@
+//! Reading runs: histories, states, definitions, payloads. Drives nothing.
+
+use std::sync::Arc;
+
+use engine_core::definition::Definition;
+use engine_core::event::Recorded;
+use engine_core::id::{Digest, RunId, Seq};
+use engine_core::payload::{Held, Payload};
+use engine_core::state::State;
+use engine_store::{Filter, Store, StoreError};
+
+use crate::bounds;
+pub use crate::error::LoadError;
+
+/// The whole history of a run.
+pub async fn history(store: &dyn Store, run: RunId) -> Result<Vec<Recorded>, LoadError> {
+    let mut events: Vec<Recorded> = Vec::new();
+    loop {
+        let from = events.last().map_or(Seq(1), |last| last.seq.next());
+        let page = store.read(run, from, bounds::READ_EVENTS).await?;
+        let is_last = page.len() < bounds::READ_EVENTS;
+        events.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    if events.is_empty() { Err(LoadError::Unknown(run)) } else { Ok(events) }
+}
+
+/// The state of a run, folded from its history.
+pub async fn state(store: &dyn Store, run: RunId) -> Result<State, LoadError> {
+    Ok(State::fold(run, history(store, run).await?)?)
+}
+
+/// A definition, made again from what the store keeps.
+pub async fn definition(store: &dyn Store, digest: Digest) -> Result<Arc<Definition>, LoadError> {
+    let source = store.definition(digest).await?.ok_or(LoadError::DefinitionMissing(digest))?;
+    let unreadable = |why: String| LoadError::DefinitionUnreadable { digest, why };
+    Definition::from_source(&source).map(Arc::new).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The event at this position.
+pub async fn event(store: &dyn Store, run: RunId, seq: Seq) -> Result<Recorded, LoadError> {
+    let found = store.read(run, seq, 1).await?.into_iter().find(|recorded| recorded.seq == seq);
+    found.ok_or(LoadError::PayloadMissing { run, seq })
+}
+
+/// The bytes of a payload, wherever they are.
+pub async fn payload(store: &dyn Store, run: RunId, payload: &Payload) -> Result<Arc<[u8]>, LoadError> {
+    match payload {
+        Payload::Inline { data, .. } => Ok(data.clone()),
+        Payload::Blob { digest, .. } => Ok(store.blob(run, *digest).await?),
+    }
+}
+
+/// The payload of the event at this position.
+pub async fn payload_at(store: &dyn Store, run: RunId, seq: Seq) -> Result<Arc<[u8]>, LoadError> {
+    let recorded = event(store, run, seq).await?;
+    let held = recorded.event.payload().ok_or(LoadError::PayloadMissing { run, seq })?;
+    payload(store, run, held).await
+}
+
+/// The bytes of a payload that state refers to.
+pub async fn held(store: &dyn Store, run: RunId, held: &Held) -> Result<Arc<[u8]>, LoadError> {
+    match &held.small {
+        Some(bytes) => Ok(bytes.clone()),
+        None => payload_at(store, run, held.seq).await,
+    }
+}
+
+/// Why a text names no run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// Nothing has this id.
+    #[error("there is no run `{text}`{}", near(nearest))]
+    Unknown {
+        /// What was asked for.
+        text: String,
+        /// The ids of some recent runs.
+        nearest: Vec<String>,
+    },
+    /// Several runs have an id that begins so, or this workflow id.
+    #[error("`{text}` may be any of {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// The runs it may be.
+        candidates: Vec<String>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn near(nearest: &[String]) -> String {
+    if nearest.is_empty() { String::new() } else { format!("; there are {}", nearest.join(", ")) }
+}
+
+/// The run that a person means: by its id, by the beginning of it, or by its workflow id.
+pub async fn find(store: &dyn Store, text: &str) -> Result<RunId, FindError> {
+    if let Ok(run) = text.parse::<RunId>()
+        && store.row(run).await?.is_some()
+    {
+        return Ok(run);
+    }
+    let by_workflow_id = Filter { workflow_id: Some(text.to_owned()), ..Filter::default() };
+    let mut candidates: Vec<RunId> = Vec::new();
+    candidates.extend(store.list(&by_workflow_id, None, FEW).await?.items.iter().map(|row| row.run));
+    let (mut nearest, mut cursor) = (Vec::new(), None);
+    if candidates.is_empty() {
+        loop {
+            let page = store.list(&Filter::default(), cursor, bounds::LISTED_RUNS).await?;
+            let runs = page.items.iter().map(|row| row.run);
+            candidates.extend(runs.filter(|run| text.len() >= SHORTEST_PREFIX && run.to_string().starts_with(text)));
+            nearest.extend(page.items.iter().take(FEW.saturating_sub(nearest.len())).map(name_of));
+            cursor = page.next;
+            if cursor.is_none() || candidates.len() > FEW {
+                break;
+            }
+        }
+    }
+    let text = text.to_owned();
+    match candidates.as_slice() {
+        [] => Err(FindError::Unknown { text, nearest }),
+        [run] => Ok(*run),
+        [..] => Err(FindError::Ambiguous { text, candidates: candidates.iter().map(RunId::to_string).collect() }),
+    }
+}
+
+const FEW: usize = 5;
+const SHORTEST_PREFIX: usize = 4;
+
+fn name_of(row: &engine_store::IndexRow) -> String {
+    row.workflow_id.clone().unwrap_or_else(|| row.run.to_string())
+}

@@ -1,0 +1,12 @@
+//! One task per driven run: drain the mailbox, decide, commit, dispatch.
+
+mod attempt;
+mod mailbox;
+mod task;
+mod turn;
+
+pub(crate) use attempt::Sender;
+pub use mailbox::Resolve;
+pub(crate) use mailbox::{Mail, Mailbox};
+pub(crate) use task::{Broken, RunTask, Setup};
+pub(crate) use turn::Identity;

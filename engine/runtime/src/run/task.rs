@@ -1,0 +1,212 @@
+//! The task of one driven run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine_core::call::Call;
+use engine_core::event::{Answer, Event, Recorded};
+use engine_core::id::{Name, Seq, Side};
+use engine_core::machine::{Command, Input, Machine, Progress, Send, TimerKey};
+use engine_core::time::Timestamp;
+use engine_store::{ClaimChange, CommitError};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::committer::Committer;
+use crate::error::LoadError;
+use crate::handle::Report;
+use crate::read;
+use crate::run::attempt::Sender;
+use crate::run::mailbox::{Mail, Mailbox, Resolve};
+use crate::run::turn::{self, Identity};
+
+/// What a run's task works with.
+pub(crate) struct Setup {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) committer: Committer,
+    pub(crate) sender: Sender,
+    pub(crate) identity: Identity,
+    pub(crate) reports: watch::Sender<Report>,
+    /// True once the engine stops: nothing new begins, and what is in flight ends.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The task of one run.
+pub(crate) struct RunTask {
+    setup: Setup,
+    machine: Machine,
+    mailbox: Mailbox,
+    attempts: JoinSet<Result<Input, LoadError>>,
+    calls: BTreeMap<(Name, Side), (Seq, Arc<Call>)>,
+    timers: BTreeMap<TimerKey, Timestamp>,
+    /// Requests whose answers wait for their commit.
+    asked: Vec<(String, oneshot::Sender<Answer>)>,
+    /// The last durable event.
+    durable: Seq,
+}
+
+/// Why a run is no longer driven although it has not ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("an attempt could not be made: {0}")]
+    Attempt(String),
+}
+
+impl RunTask {
+    /// A task for this machine, whose events up to `durable` are in the store.
+    pub(crate) fn new(setup: Setup, machine: Machine, mailbox: Mailbox, durable: Seq) -> Self {
+        Self {
+            setup,
+            machine,
+            mailbox,
+            attempts: JoinSet::new(),
+            calls: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            asked: Vec::new(),
+            durable,
+        }
+    }
+
+    /// Takes the first turn: what the machine was given so far, and these claims.
+    pub(crate) async fn first_turn(&mut self, claims: Vec<ClaimChange>) -> Result<(), Broken> {
+        self.take_turn(claims).await
+    }
+
+    /// Drives the run until it ends, or the engine stops.
+    pub(crate) async fn drive(mut self) {
+        let mut driven = Ok(());
+        while driven.is_ok() && self.machine.state().end.is_none() && !self.has_stopped() {
+            driven = self.wait_and_turn().await;
+        }
+        if let Err(broken) = driven {
+            tracing::error!(run = %self.machine.state().run, %broken, "the run is set aside");
+            self.setup.reports.send_modify(|report| report.broken = Some(broken.to_string()));
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        *self.setup.stopping.borrow() && self.attempts.is_empty()
+    }
+
+    async fn wait_and_turn(&mut self) -> Result<(), Broken> {
+        let next_timer = self.timers.values().min().copied().filter(|_| !*self.setup.stopping.borrow());
+        let clock = self.setup.clock.clone();
+        tokio::select! {
+            biased;
+            Some(ended) = self.attempts.join_next() => self.take_result(ended)?,
+            () = self.mailbox.wait() => {}
+            Ok(()) = self.setup.stopping.changed() => self.machine.hold(),
+            () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
+        }
+        self.drain()?;
+        self.take_turn(Vec::new()).await
+    }
+
+    /// Hands over everything that has come: results, then requests, then timers, so that an acknowledged request
+    /// beats a timer that is not yet committed.
+    fn drain(&mut self) -> Result<(), Broken> {
+        while !self.machine.is_full()
+            && let Some(ended) = self.attempts.try_join_next()
+        {
+            self.take_result(ended)?;
+        }
+        for Mail { request, answer } in self.mailbox.drain() {
+            self.asked.push((request.id.clone(), answer));
+            let Resolve { id, actor, step, action, output } = request;
+            self.machine.push(Input::Resolve { id, actor, step, action, output });
+        }
+        if !*self.setup.stopping.borrow() {
+            let now = self.setup.clock.now();
+            let due: Vec<TimerKey> =
+                self.timers.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
+            for key in due {
+                self.timers.remove(&key);
+                self.machine.push(Input::TimerFired(key));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_result(&mut self, ended: Result<Result<Input, LoadError>, tokio::task::JoinError>) -> Result<(), Broken> {
+        let input = ended.map_err(|error| Broken::Attempt(error.to_string()))??;
+        self.machine.push(input);
+        Ok(())
+    }
+
+    /// Decides, commits, and only then acts.
+    async fn take_turn(&mut self, claims: Vec<ClaimChange>) -> Result<(), Broken> {
+        let now = self.setup.clock.now();
+        let (run, store) = (self.machine.state().run, self.setup.sender.store.clone());
+        while let Progress::Needs(payloads) = self.machine.advance(now) {
+            for seq in payloads {
+                self.machine.supply(seq, read::payload_at(&*store, run, seq).await?);
+            }
+        }
+        let mut turn = self.machine.take_turn();
+        if !turn.events.is_empty() {
+            self.keep_calls(&turn.events);
+            let spilled = turn::spill(&*store, self.machine.state(), &mut turn.events).await;
+            spilled.map_err(CommitError::Store)?;
+            let unit = turn::unit(&self.setup.identity, self.machine.state(), self.durable, &turn, claims);
+            self.durable = self.setup.committer.commit(unit).await?;
+        }
+        self.answer();
+        for command in turn.commands {
+            self.carry_out(command);
+        }
+        self.report();
+        Ok(())
+    }
+
+    /// Keeps the calls of attempts that may be made again, so that they need not be read from the store.
+    fn keep_calls(&mut self, events: &[Recorded]) {
+        for Recorded { seq, event, .. } in events {
+            if let (Event::StepScheduled { call, .. } | Event::CompensationStarted { call, .. }, Some((step, side))) =
+                (event, turn::scheduled(event))
+            {
+                self.calls.insert((step.clone(), side), (*seq, Arc::new(call.clone())));
+            }
+        }
+        let state = self.machine.state();
+        self.calls.retain(|(step, side), _| state.activity(step, *side) != engine_core::state::Activity::Idle);
+    }
+
+    fn answer(&mut self) {
+        for (id, answer) in self.asked.drain(..) {
+            if let Some(given) = self.machine.state().answers.get(&id) {
+                // Whoever asked may be gone; the answer is in the history.
+                let _ = answer.send(given.clone());
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::SetTimer { key, due } => {
+                self.timers.insert(key, due);
+            }
+            Command::ClearTimer { key } => {
+                self.timers.remove(&key);
+            }
+            Command::Send(send) => {
+                let call = self.call(&send);
+                self.attempts.spawn(self.setup.sender.clone().attempt(send, call));
+            }
+        }
+    }
+
+    fn call(&self, send: &Send) -> Option<Arc<Call>> {
+        let (seq, call) = self.calls.get(&(send.step.clone(), send.side))?;
+        (*seq == send.call).then(|| call.clone())
+    }
+
+    fn report(&self) {
+        let (last, status) = (self.durable, self.machine.state().status());
+        self.setup.reports.send_replace(Report { last, status, broken: None });
+    }
+}

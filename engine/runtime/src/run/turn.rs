@@ -1,0 +1,105 @@
+//! From a decided turn to a unit for the store.
+
+use engine_core::bounds;
+use engine_core::event::{Event, Recorded};
+use engine_core::id::{Digest, Name, Seq, Side};
+use engine_core::machine::{Command, TimerKey, Turn};
+use engine_core::payload::Payload;
+use engine_core::state::{State, Status};
+use engine_store::{
+    ClaimChange, Class, Fence, IndexRow, RunWrite, Store, StoreError, Timer, TimerClock, TimerRow, Unit,
+};
+
+/// What of a run's index row does not change.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) fence: Fence,
+    /// The digest of its input.
+    pub(crate) input: Digest,
+}
+
+/// Puts payloads that are too large for an event into blobs, durable before this returns.
+pub(crate) async fn spill(store: &dyn Store, state: &State, events: &mut [Recorded]) -> Result<(), StoreError> {
+    for recorded in events {
+        let Some(payload) = recorded.event.payload_mut() else { continue };
+        let Payload::Inline { content_type, data } = payload else { continue };
+        if data.len() > bounds::INLINE_PAYLOAD {
+            let (digest, len) = (Digest::of(data), data.len() as u64);
+            store.put_blob(state.run, digest, data.clone()).await?;
+            *payload = Payload::Blob { content_type: *content_type, digest, len };
+        }
+    }
+    Ok(())
+}
+
+/// Everything that one turn writes: events, timers, index row, claims.
+pub(crate) fn unit(identity: &Identity, state: &State, expected: Seq, turn: &Turn, claims: Vec<ClaimChange>) -> Unit {
+    let run = state.run;
+    let timers_set = turn.commands.iter().filter_map(|command| match command {
+        Command::SetTimer { key, due } => {
+            Some(TimerRow { run, timer: timer(key), due: *due, clock: TimerClock::Engine })
+        }
+        Command::Send(_) | Command::ClearTimer { .. } => None,
+    });
+    let timers_removed = turn.commands.iter().filter_map(|command| match command {
+        Command::ClearTimer { key } => Some((run, timer(key))),
+        Command::Send(_) | Command::SetTimer { .. } => None,
+    });
+    Unit {
+        timers_set: timers_set.collect(),
+        timers_removed: timers_removed.collect(),
+        claims,
+        run: Some(RunWrite {
+            run,
+            expected,
+            fence: identity.fence,
+            events: turn.events.clone(),
+            row: row(identity, state),
+        }),
+        ..Unit::default()
+    }
+}
+
+fn timer(key: &TimerKey) -> Timer {
+    match key {
+        TimerKey::Retry(step, side) => Timer::Retry(step.clone(), *side),
+        TimerKey::RunTimeout => Timer::RunTimeout,
+    }
+}
+
+fn row(identity: &Identity, state: &State) -> IndexRow {
+    IndexRow {
+        run: state.run,
+        workflow: state.workflow.clone(),
+        definition: state.definition,
+        workflow_id: state.workflow_id.clone(),
+        input: identity.input,
+        status: state.status(),
+        class: class(state),
+        labels: state.labels.clone(),
+        priority: state.priority,
+        started_at: state.started_at,
+        ended_at: state.end.as_ref().map(|end| end.at),
+        last: state.last,
+    }
+}
+
+fn class(state: &State) -> Class {
+    match state.status() {
+        Status::Completed | Status::Compensated | Status::Failed | Status::Cancelled => Class::Ended,
+        Status::Stuck => Class::Stuck,
+        Status::Paused => Class::Paused,
+        Status::Pending | Status::Running | Status::Waiting | Status::Compensating => {
+            if state.in_flight() > 0 || !state.is_moving() { Class::InFlight } else { Class::Dormant }
+        }
+    }
+}
+
+/// The side of a step whose call this event holds.
+pub(crate) fn scheduled(event: &Event) -> Option<(&Name, Side)> {
+    match event {
+        Event::StepScheduled { step, .. } => Some((step, Side::Forward)),
+        Event::CompensationStarted { step, .. } => Some((step, Side::Compensation)),
+        _ => None,
+    }
+}

@@ -1,0 +1,196 @@
+//! Starting a run, once: the same request again gives the run that it started.
+
+use std::sync::Arc;
+
+use engine_core::bounds as core_bounds;
+use engine_core::definition::Definition;
+use engine_core::event::RunStarted;
+use engine_core::expression::Value;
+use engine_core::id::{Digest, Name, RunId, Seq};
+use engine_core::machine::Machine;
+use engine_core::payload::Payload;
+use engine_store::{Claim, ClaimChange, ClaimState, CommitError, IndexRow};
+
+use crate::bounds;
+use crate::engine::Engine;
+use crate::error::{DriveError, LoadError, StartError};
+use crate::run::Broken;
+
+/// A run to be started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The workflow.
+    pub definition: Arc<Definition>,
+    /// The id that users find it by, unique per workflow.
+    pub workflow_id: Option<String>,
+    /// Who asks.
+    pub actor: String,
+    /// What it works on, as JSON.
+    pub input: Arc<[u8]>,
+    /// Labels beside those of the workflow.
+    pub labels: Vec<(String, String)>,
+    /// Policy changed for this run only, as `payment.url` → `http://…`.
+    pub overrides: Vec<(String, String)>,
+    /// What a start without an id does where such a run is open.
+    pub reuse: Reuse,
+}
+
+/// What a start without an id does where a run of the same workflow and input, started without an id, is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reuse {
+    /// Gives that run. Several are an error.
+    OpenRun,
+    /// Starts another.
+    Never,
+}
+
+/// A run that was started, now or before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Started {
+    /// The run.
+    pub run: RunId,
+    /// Whether it was started just now.
+    pub fresh: bool,
+}
+
+impl Engine {
+    /// Starts a run and drives it. Once this returns, the run survives a kill and a power cut.
+    ///
+    /// With a workflow id that exists, gives that run, open or ended; with other input it is refused. The answer is
+    /// the same after a crash: the id and the run become durable together.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing was stored.
+    pub async fn start(&self, start: Start) -> Result<Started, StartError> {
+        let definition = start.definition.clone();
+        let input = check(&start)?;
+        if let Some(run) = self.existing(&start, input).await? {
+            return Ok(Started { run, fresh: false });
+        }
+        if let Some(free) = self.store().free_bytes().filter(|free| *free < bounds::DISK_RESERVE) {
+            return Err(StartError::NoSpace { free, reserve: bounds::DISK_RESERVE });
+        }
+        self.store().put_definition(definition.name().as_str(), definition.digest(), definition.source()).await?;
+        self.keep_definition(definition.clone());
+
+        let now = self.now();
+        let run = self.fresh_run_id();
+        let claims = start.workflow_id.as_ref().map(|id| ClaimChange::Take {
+            key: claim_key(definition.name(), id),
+            claim: Claim { run, input, state: ClaimState::Live },
+            now,
+        });
+        let workflow_id = start.workflow_id.clone();
+        let machine = Machine::start(definition, run, started(start), now)
+            .map_err(|error| DriveError::Load(LoadError::History(error)))?;
+        let (mut task, handle) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
+        match task.first_turn(claims.into_iter().collect()).await {
+            Ok(()) => {
+                self.spawn(run, task, handle);
+                Ok(Started { run, fresh: true })
+            }
+            Err(broken) => self.lost_race(broken, workflow_id, input).await,
+        }
+    }
+
+    /// The run that this start has already started, if any.
+    async fn existing(&self, start: &Start, input: Digest) -> Result<Option<RunId>, StartError> {
+        let workflow = start.definition.name();
+        if let Some(workflow_id) = &start.workflow_id {
+            let claim = self.store().claim(&claim_key(workflow, workflow_id)).await?;
+            return claim.map(|claim| same_input(&claim, workflow_id, input)).transpose();
+        }
+        if start.reuse == Reuse::Never {
+            return Ok(None);
+        }
+        let runs = self.open_without_id(workflow, input).await?;
+        match runs.as_slice() {
+            [] => Ok(None),
+            [run] => Ok(Some(*run)),
+            [..] => Err(StartError::Ambiguous { runs }),
+        }
+    }
+
+    /// Open runs of this workflow with this input that were started without an id.
+    async fn open_without_id(&self, workflow: &Name, input: Digest) -> Result<Vec<RunId>, StartError> {
+        let mut runs = Vec::new();
+        for run in self.open_runs().await? {
+            let row = self.store().row(run).await?;
+            let matches = |row: &IndexRow| row.workflow == *workflow && row.input == input && row.workflow_id.is_none();
+            runs.extend(row.filter(matches).map(|row| row.run));
+        }
+        Ok(runs)
+    }
+
+    /// Another start with the same id was quicker: its run is the answer.
+    async fn lost_race(
+        &self,
+        broken: Broken,
+        workflow_id: Option<String>,
+        input: Digest,
+    ) -> Result<Started, StartError> {
+        match (broken, workflow_id) {
+            (Broken::Commit(CommitError::Claimed { key, .. }), Some(workflow_id)) => {
+                let claim = self.store().claim(&key).await?.ok_or(StartError::ShuttingDown)?;
+                Ok(Started { run: same_input(&claim, &workflow_id, input)?, fresh: false })
+            }
+            (Broken::Commit(CommitError::Store(error)), _) => Err(StartError::Store(error)),
+            (broken, _) => Err(StartError::NotCommitted(broken.to_string())),
+        }
+    }
+}
+
+/// Refuses what can't be started; gives the digest of the input.
+fn check(start: &Start) -> Result<Digest, StartError> {
+    let (len, limit) = (start.input.len(), core_bounds::MAX_PAYLOAD);
+    if len > limit {
+        return Err(StartError::InputTooLarge { len, limit });
+    }
+    if let Some(id) = &start.workflow_id
+        && (id.is_empty() || id.len() > core_bounds::ID_LEN || id.contains(char::is_control))
+    {
+        return Err(StartError::IdInvalid(id.chars().take(80).collect()));
+    }
+    let invalid = |why: String| StartError::InputUnreadable(why);
+    Value::from_slice(&start.input).map_err(|error| invalid(error.to_string()))?;
+    let json: serde_json::Value = serde_json::from_slice(&start.input).map_err(|error| invalid(error.to_string()))?;
+    start.definition.check_input(&json)?;
+    Ok(Digest::of(json.to_string().as_bytes()))
+}
+
+fn same_input(claim: &Claim, workflow_id: &str, input: Digest) -> Result<RunId, StartError> {
+    if claim.input == input {
+        Ok(claim.run)
+    } else {
+        Err(StartError::IdTaken { workflow_id: workflow_id.to_owned(), run: claim.run })
+    }
+}
+
+fn claim_key(workflow: &Name, workflow_id: &str) -> String {
+    format!("workflow/{workflow}/{workflow_id}")
+}
+
+fn started(start: Start) -> RunStarted {
+    let definition = &start.definition;
+    let request_id = start.workflow_id.as_ref().map_or_else(|| "start".to_owned(), |id| format!("start/{id}"));
+    RunStarted {
+        workflow: definition.name().clone(),
+        version: definition.version().to_owned(),
+        definition: definition.digest(),
+        children: Vec::new(),
+        workflow_id: start.workflow_id,
+        request_id,
+        actor: start.actor,
+        input: Payload::json(start.input),
+        labels: definition.labels().iter().cloned().chain(start.labels).collect(),
+        priority: 0,
+        start_at: None,
+        expires_at: None,
+        overrides: start.overrides,
+        parent: None,
+        origin: None,
+        traceparent: None,
+        baggage: None,
+        sampled: true,
+    }
+}
