@@ -9,6 +9,8 @@
 //! - A commit with an old fence is `Fenced`.
 
 pub mod codec;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 pub mod keys;
 mod memory;
@@ -82,15 +84,15 @@ pub trait Store: Send + Sync + 'static {
     /// A run's mark.
     async fn mark(&self, run: RunId, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Keeps bytes that are too large for an event, durable before this returns.
+    /// Keeps bytes that are too large for an event, durable before this returns. Blobs of a run that neither exists
+    /// nor has inbox rows when the store is opened are swept.
     async fn put_blob(&self, run: RunId, digest: Digest, bytes: Arc<[u8]>) -> Result<(), StoreError>;
 
     /// The bytes of a blob, checked against their digest.
     async fn blob(&self, run: RunId, digest: Digest) -> Result<Arc<[u8]>, StoreError>;
 
     /// Deletes a run: its events, rows, timers, inbox and marks at once, and then its blobs. Its claims become
-    /// tombstones until `claims_until`. Deleting a run that does not exist does nothing. Blobs that a crash leaves
-    /// behind are swept at the next open.
+    /// tombstones until `claims_until`. Deleting a run that does not exist does nothing.
     async fn delete(&self, run: RunId, claims_until: Timestamp) -> Result<(), StoreError>;
 
     /// Takes a shard for `worker`. Sled and memory, which have one owner, grant every shard at open, with a fence

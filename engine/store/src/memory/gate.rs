@@ -7,14 +7,21 @@ use tokio::sync::{Semaphore, watch};
 use crate::error::StoreError;
 
 /// Where the commits of a store wait until the test lets them through.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Gate {
     passes: Arc<Semaphore>,
     waiting: Arc<watch::Sender<u64>>,
 }
 
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Gate {
-    pub(super) fn new() -> Self {
+    /// A gate that lets nothing through yet.
+    pub fn new() -> Self {
         Self { passes: Arc::new(Semaphore::new(0)), waiting: Arc::new(watch::Sender::new(0)) }
     }
 
@@ -40,7 +47,8 @@ impl Gate {
         let _ = waiting.wait_for(|count| *count >= syncs).await;
     }
 
-    pub(super) async fn pass(&self) -> Result<(), StoreError> {
+    /// Stands at the gate until it is let through, or fails.
+    pub async fn pass(&self) -> Result<(), StoreError> {
         self.waiting.send_modify(|count| *count += 1);
         match self.passes.acquire().await {
             Ok(pass) => {

@@ -61,7 +61,12 @@ impl MemoryStore {
     /// the test lets it through, as if it waited for its sync. Definitions, blobs and deletes don't wait.
     pub fn with_gate() -> (Self, Gate) {
         let gate = Gate::new();
-        (Self::open(Arc::default(), Some(gate.clone())), gate)
+        (Self::behind(gate.clone()), gate)
+    }
+
+    /// The same with a gate that is there already.
+    pub fn behind(gate: Gate) -> Self {
+        Self::open(Arc::default(), Some(gate))
     }
 
     /// The same data as the next process would find it after this one was killed: without the commits that still
@@ -81,7 +86,7 @@ impl MemoryStore {
         let fence = {
             let mut data = lock(&data);
             data.fence.0 += 1;
-            data.model.forget_recent_definitions();
+            data.model.restart();
             data.fence
         };
         Self { data, committing: tokio::sync::Mutex::default(), gate, fence, life: Mutex::default() }

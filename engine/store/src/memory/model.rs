@@ -182,9 +182,11 @@ impl Model {
         (before - self.definitions.len()) as u64
     }
 
-    /// From a restart on only the current definitions count as recent.
-    pub(super) fn forget_recent_definitions(&mut self) {
+    /// What a restart does: only current definitions count as recent, and blobs of runs that nobody knows go.
+    pub(super) fn restart(&mut self) {
         self.recent = self.current.values().copied().collect();
+        let Self { runs, inbox, blobs, .. } = self;
+        blobs.retain(|(run, _), _| runs.contains_key(run) || of_run(inbox, *run).next().is_some());
     }
 
     pub(super) fn events(&self, run: RunId, from: Seq, limit: usize) -> Vec<Recorded> {

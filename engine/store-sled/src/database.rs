@@ -1,0 +1,183 @@
+//! The only place that calls sled.
+//!
+//! One tree with one key space: a batch of one tree is all or nothing, and many trees cost memory.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use engine_store::StoreError;
+use engine_store::codec::{self, Row, State};
+use engine_store::keys;
+
+use crate::directory::{Directory, unusable};
+use crate::files;
+use crate::panics;
+
+/// A page above a quarter of a segment goes to a file that sled never syncs. With this, the largest there is, a page
+/// of 16 of the largest records stays below it. Fixed when a database is made.
+const SEGMENT_LEN: usize = 16 << 20;
+
+/// What sled may keep of pages in memory. It takes two or three times as much.
+const CACHE_LEN: u64 = 32 << 20;
+
+/// How often, 10 ms apart, to try again while the last user of the files in this process still lets go of them.
+const LOCK_TRIES: usize = 500;
+
+/// An open database.
+#[derive(Clone)]
+pub(crate) struct Database {
+    tree: sled::Db,
+    /// Sled's log, opened once more, because only we sync it.
+    log: Arc<File>,
+}
+
+/// What a batch writes (or removes, where none), in any order.
+pub(crate) type Writes = std::collections::BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+impl Database {
+    /// Opens the database of a directory, which is made where there is none, and says how far it goes.
+    pub(crate) fn open(directory: &Directory) -> Result<(Self, State), StoreError> {
+        let path = directory.database();
+        let damaged = |why: String| {
+            unusable(
+                directory.path(),
+                &format!(
+                    "holds a damaged database (`{}`: {why}). Put a backup of the whole directory in its place",
+                    path.display()
+                ),
+            )
+        };
+        let opened = panics::guard("opening the database", || {
+            let database = Self::open_files(&path)?;
+            let state = database.get::<State>(&keys::state())?;
+            Ok((database, state))
+        });
+        match opened {
+            Ok((database, Some(state))) => Ok((database, state)),
+            Ok((_, None)) => Err(damaged("it is empty".to_owned())),
+            Err(StoreError::Io { why, .. } | StoreError::Damaged { why, .. }) => Err(damaged(why)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a new database, durable as a whole or not there: sled creates its files without syncing them.
+    pub(crate) fn create(directory: &Directory) -> Result<(), StoreError> {
+        let new = directory.new_database();
+        files::remove_directory(&new)?;
+        panics::guard("making the database", || {
+            let database = Self::open_files(&new)?;
+            let key = keys::state();
+            let state = codec::seal(&key, &State::default()).map_err(|error| error.reading("the new database"))?;
+            database.apply(Writes::from([(key, Some(state))]))?;
+            database.sync()
+        })?;
+        let synced = || {
+            for entry in fs::read_dir(&new)? {
+                File::open(entry?.path())?.sync_all()?;
+            }
+            files::sync_directory(&new)?;
+            fs::rename(&new, directory.database())?;
+            files::sync_parent(&new)
+        };
+        synced().map_err(|error| files::failed("making", &new, &error))
+    }
+
+    fn open_files(path: &Path) -> Result<Self, StoreError> {
+        let config = || {
+            sled::Config::new()
+                .path(path)
+                .segment_size(SEGMENT_LEN)
+                .cache_capacity(CACHE_LEN)
+                .mode(sled::Mode::LowSpace)
+        };
+        let mut tree = config().open();
+        for _ in 0..LOCK_TRIES {
+            match &tree {
+                // The directory's lock is ours, so this is an earlier store of this process.
+                Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                    thread::sleep(Duration::from_millis(10));
+                    tree = config().open();
+                }
+                _ => break,
+            }
+        }
+        let tree = tree.map_err(|error| broken("opening the database", &error))?;
+        let log = path.join("db");
+        let file = File::options().write(true).open(&log).map_err(|error| files::failed("opening", &log, &error))?;
+        Ok(Self { tree, log: Arc::new(file) })
+    }
+
+    /// A row.
+    pub(crate) fn get<R: Row>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
+        self.get_bytes(key)?.map(|bytes| open(key, &bytes)).transpose()
+    }
+
+    /// A row as it stands.
+    pub(crate) fn get_bytes(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        self.tree.get(key).map_err(|error| broken("reading the database", &error))
+    }
+
+    /// Whether any key begins with this.
+    pub(crate) fn has(&self, prefix: &[u8]) -> Result<bool, StoreError> {
+        self.scan(prefix).next().transpose().map(|row| row.is_some())
+    }
+
+    /// Keys that begin with this, with their rows, in order.
+    pub(crate) fn scan(&self, prefix: &[u8]) -> impl DoubleEndedIterator<Item = Found> + use<> {
+        self.tree.scan_prefix(prefix).map(found)
+    }
+
+    /// Keys from `from` on, before `end`.
+    pub(crate) fn range(&self, from: Vec<u8>, end: Option<Vec<u8>>) -> impl DoubleEndedIterator<Item = Found> + use<> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        self.tree.range::<Vec<u8>, _>((Included(from), end.map_or(Unbounded, Excluded))).map(found)
+    }
+
+    /// Writes all of it or nothing. Durable only after [`Self::sync`].
+    pub(crate) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.tree.apply_batch(batch).map_err(|error| broken("writing the database", &error))
+    }
+
+    /// Makes durable what was written. Sled's own flush hands it to the disk, but does not have the disk's cache
+    /// written down, nor the file's length: after a power cut it was mostly gone.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.tree.flush().map_err(|error| broken("flushing the database", &error))?;
+        self.log
+            .sync_data()
+            .map_err(|error| StoreError::Io { what: "syncing the database".to_owned(), why: error.to_string() })
+    }
+}
+
+/// A key and its row as it stands.
+pub(crate) type Found = Result<(sled::IVec, sled::IVec), StoreError>;
+
+fn found(found: Result<(sled::IVec, sled::IVec), sled::Error>) -> Found {
+    found.map_err(|error| broken("reading the database", &error))
+}
+
+fn broken(what: &str, error: &sled::Error) -> StoreError {
+    StoreError::Io { what: what.to_owned(), why: error.to_string() }
+}
+
+/// The row that was kept under a key.
+pub(crate) fn open<R: Row>(key: &[u8], bytes: &[u8]) -> Result<R, StoreError> {
+    codec::open(key, bytes).map_err(|error| error.reading(format!("row {} of the database", hex(key))))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,158 @@
+//! The data directory: whose it is, and that only one process uses it.
+//!
+//! ```text
+//! format        names the program and the layout of the directory
+//! lock          locked by the process that uses it, which writes its id into it
+//! db/           sled's files
+//! db.new/       sled's files while they are made for the first time
+//! watermark     what was acknowledged last
+//! clean         there after a clean stop: the number of the last batch
+//! definitions/  one file for each definition, by digest
+//! blobs/        one directory for each run, one file for each blob, by digest
+//! tmp/          files not yet complete
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use engine_store::StoreError;
+
+use crate::files;
+
+/// What `format` begins with.
+const PROGRAM: &str = "engine data directory, layout ";
+
+/// The layout that this version reads and writes.
+const LAYOUT: u32 = 1;
+
+/// A directory that belongs to this process until this is dropped.
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// Holds the lock of the operating system, which ends with the process however that ends.
+    _lock: File,
+}
+
+impl Directory {
+    /// Takes a directory, which is made where it is not there.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        make(path)?;
+        check_format(path)?;
+        let lock = lock(path)?;
+        let format = path.join("format");
+        if !format.exists() {
+            let text = format!("{PROGRAM}{LAYOUT}\n");
+            files::write_durably(&format, &path.join("format.new"), text.as_bytes())?;
+        }
+        let directory = Self { path: path.to_owned(), _lock: lock };
+        files::remove_directory(&directory.temporary())?;
+        for folder in [directory.temporary(), directory.definitions(), directory.blobs()] {
+            files::make_directory(&folder)?;
+        }
+        Ok(directory)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("db")
+    }
+
+    pub(crate) fn new_database(&self) -> PathBuf {
+        self.path.join("db.new")
+    }
+
+    pub(crate) fn watermark(&self) -> PathBuf {
+        self.path.join("watermark")
+    }
+
+    pub(crate) fn clean(&self) -> PathBuf {
+        self.path.join("clean")
+    }
+
+    pub(crate) fn definitions(&self) -> PathBuf {
+        self.path.join("definitions")
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.path.join("blobs")
+    }
+
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.path.join("tmp")
+    }
+}
+
+fn make(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(unusable(path, "is a file. Name a directory, which is made if it is not there")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let made = fs::create_dir_all(path).and_then(|()| files::sync_parent(path));
+            made.map_err(|error| unusable(path, &format!("can't be made ({error}). Name a directory that can")))
+        }
+        Err(error) => Err(unusable(path, &format!("can't be looked at ({error})"))),
+    }
+}
+
+/// Refuses a directory that is another program's, before anything is written into it.
+fn check_format(path: &Path) -> Result<(), StoreError> {
+    let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
+    let Some(format) = files::read_if_there(&path.join("format")).map_err(unreadable)? else {
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            let name = entry.map_err(unreadable)?.file_name();
+            if name != "lock" && name != "format.new" {
+                let name = name.to_string_lossy();
+                return Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")));
+            }
+        }
+        return Ok(());
+    };
+    let format = String::from_utf8_lossy(&format);
+    match format.trim_end().strip_prefix(PROGRAM).and_then(|layout| layout.parse::<u32>().ok()) {
+        Some(LAYOUT) => Ok(()),
+        Some(layout) => Err(unusable(
+            path,
+            &format!("has layout {layout}, and this version reads layout {LAYOUT}. Use the version that wrote it"),
+        )),
+        None => Err(unusable(path, "belongs to another program: its file `format` says so. Name another directory")),
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let file = path.join("lock");
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file);
+    let mut lock = opened.map_err(|error| {
+        unusable(path, &format!("can't be written ({error}). Give this user the right to, or name another directory"))
+    })?;
+    match lock.try_lock() {
+        Ok(()) => {
+            let noted =
+                lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
+            noted.map_err(|error| unusable(path, &format!("can't be written ({error})")))?;
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // A process that has only just taken it may not have written its id yet.
+            let owner = match lock.read_to_string(&mut owner) {
+                Ok(_) if !owner.trim().is_empty() => format!(" (pid {})", owner.trim()),
+                _ => String::new(),
+            };
+            Err(unusable(
+                path,
+                &format!("is in use by another process{owner}. Stop that process, or name another directory"),
+            ))
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(unusable(path, &format!("can't be locked ({error}). Name a directory on a file system that has locks")))
+        }
+    }
+}
+
+/// Says of a directory what is wrong with it.
+pub(crate) fn unusable(path: &Path, what: &str) -> StoreError {
+    StoreError::Unusable(format!("the data directory `{}` {what}", path.display()))
+}

@@ -1,0 +1,81 @@
+//! Files and directories that survive a power cut.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use engine_store::StoreError;
+
+/// Writes a whole file: under a temporary name, synced, renamed, its directory synced. After a crash the file is
+/// there as a whole, as it was before, or not at all.
+pub(crate) fn write_durably(path: &Path, temporary: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let written = || -> io::Result<()> {
+        let mut file = File::create(temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(temporary, path)?;
+        sync_parent(path)
+    };
+    written().map_err(|error| failed("writing", path, &error))
+}
+
+/// Makes a directory durable that may exist already.
+pub(crate) fn make_directory(path: &Path) -> Result<(), StoreError> {
+    let made = || -> io::Result<()> {
+        match fs::create_dir(path) {
+            Ok(()) => sync_parent(path),
+            // It is not known whether the one who made it came as far as to sync it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => sync_parent(path),
+            Err(error) => Err(error),
+        }
+    };
+    made().map_err(|error| failed("making", path, &error))
+}
+
+/// Makes the removal of a file durable; one that is not there is no error.
+pub(crate) fn remove_durably(path: &Path) -> Result<(), StoreError> {
+    let removed = || -> io::Result<()> {
+        match fs::remove_file(path) {
+            Ok(()) => sync_parent(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    };
+    removed().map_err(|error| failed("removing", path, &error))
+}
+
+/// Removes a directory with all that is in it; one that is not there is no error.
+pub(crate) fn remove_directory(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// The bytes of a file; none where there is no such file.
+pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes what was created, renamed or removed in a directory durable.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The same for the directory that holds `path`.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_directory(Path::new(".")),
+        Some(parent) => sync_directory(parent),
+        None => Ok(()),
+    }
+}
+
+/// What a failed operation on a path means to the caller.
+pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Io { what: format!("{doing} `{}`", path.display()), why: error.to_string() }
+}

@@ -1,0 +1,110 @@
+//! Opening a data directory: the checks that stand between a crash and a silent loss.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use engine_store::StoreError;
+use engine_store::codec::{self, State};
+use engine_store::keys;
+
+use crate::blobs::Files;
+use crate::database::{Database, Writes};
+use crate::directory::{Directory, unusable};
+use crate::files;
+use crate::removal;
+use crate::shared::{Progress, Shared};
+use crate::watermark::{self, Mark, Watermark};
+use crate::writer::{BeforeSync, Writer};
+
+/// What an open store is made of.
+pub(crate) struct Opened {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) files: Files,
+    pub(crate) writer: Writer,
+    pub(crate) fence: u64,
+}
+
+/// Opens a directory. Sled is touched here already: call it on a thread that may panic.
+pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opened, StoreError> {
+    let directory = Directory::open(path)?;
+    let clean = watermark::clean(&directory)?;
+    let acknowledged = Watermark::read(&directory)?;
+    if !directory.database().exists() {
+        begin(&directory, acknowledged)?;
+    }
+    let (database, state) = Database::open(&directory)?;
+    check(&directory, state, acknowledged, clean)?;
+    if acknowledged.is_none() {
+        tracing::warn!(
+            commit = state.commit,
+            "the data directory had no watermark: whether the database is complete is unknown"
+        );
+        Watermark::create(&directory, Mark { commit: state.commit, time: state.time })?;
+    }
+    if clean.is_none() && state.fence > 0 {
+        tracing::info!(commit = state.commit, "the store was not closed cleanly; nothing acknowledged is missing");
+    }
+    files::remove_durably(&directory.clean())?;
+
+    let state = raise_fence(&database, state)?;
+    let files = Files::new(&directory);
+    let swept = files.sweep_blobs(|run| removal::needs_blobs(&database, run))?;
+    if swept > 0 {
+        tracing::info!(runs = swept, "removed blobs that a crash had left behind");
+    }
+    let recent = removal::current_definitions(&database)?;
+    let mut watermark = Watermark::open(&directory.watermark())?;
+    watermark.note(Mark { commit: state.commit, time: state.time })?;
+    let progress = Progress { synced: state.commit, time: state.time, ended: None };
+    let shared = Arc::new(Shared::new(database.clone(), directory, progress));
+    let writer =
+        Writer { shared: Arc::clone(&shared), database, files: files.clone(), watermark, state, recent, before_sync };
+    Ok(Opened { shared, files, writer, fence: state.fence })
+}
+
+/// Makes the database of a directory that has none, unless there was one.
+fn begin(directory: &Directory, acknowledged: Option<Mark>) -> Result<(), StoreError> {
+    if let Some(Mark { commit, .. }) = acknowledged
+        && commit > 0
+    {
+        return Err(lost(directory, "has no database any more", commit));
+    }
+    Watermark::create(directory, Mark::default())?;
+    Database::create(directory)
+}
+
+/// Refuses a database that lacks something that was acknowledged.
+fn check(
+    directory: &Directory,
+    state: State,
+    acknowledged: Option<Mark>,
+    clean: Option<u64>,
+) -> Result<(), StoreError> {
+    let expected = acknowledged.map(|mark| mark.commit).max(clean).unwrap_or_default();
+    if state.commit >= expected {
+        return Ok(());
+    }
+    Err(lost(directory, &format!("holds a database that ends at batch {}", state.commit), expected))
+}
+
+fn lost(directory: &Directory, what: &str, expected: u64) -> StoreError {
+    unusable(
+        directory.path(),
+        &format!(
+            "{what}, but batch {expected} was acknowledged: something is missing. Either the disk lost what it had \
+             reported as written, or files were replaced or removed. Put a backup of the whole directory in its place. \
+             To go on without what is missing, delete `watermark` and `clean` in it and start again; steps of the \
+             runs concerned may then be carried out a second time"
+        ),
+    )
+}
+
+/// Makes what an earlier owner may still try to commit void, durably.
+fn raise_fence(database: &Database, state: State) -> Result<State, StoreError> {
+    let state = State { commit: state.commit + 1, fence: state.fence + 1, ..state };
+    let key = keys::state();
+    let bytes = codec::seal(&key, &state).map_err(|error| error.reading("the state of the store"))?;
+    database.apply(Writes::from([(key, Some(bytes))]))?;
+    database.sync()?;
+    Ok(state)
+}

@@ -1,0 +1,148 @@
+//! What the writer and the readers of a store have in common.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use engine_core::time::Timestamp;
+use engine_store::{Counters, StoreError};
+use tokio::sync::watch;
+
+use crate::database::{Database, Writes};
+use crate::directory::Directory;
+use crate::panics;
+
+/// The open database, and how far it is.
+pub(crate) struct Shared {
+    /// Readers share the lock, a batch excludes them while it is put in, so that none sees half of it. None once the
+    /// store has ended. It is dropped before the directory's lock.
+    database: RwLock<Option<Database>>,
+    directory: Mutex<Option<Directory>>,
+    /// The number of the last batch that a reader may have seen something of.
+    applied: AtomicU64,
+    progress: watch::Sender<Progress>,
+    units: AtomicU64,
+    syncs: AtomicU64,
+}
+
+/// How far the store is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    /// The number of the last durable batch.
+    pub(crate) synced: u64,
+    /// The latest engine time in it and those before.
+    pub(crate) time: Timestamp,
+    /// Why the store no longer answers.
+    pub(crate) ended: Option<StoreError>,
+}
+
+impl Shared {
+    pub(crate) fn new(database: Database, directory: Directory, progress: Progress) -> Self {
+        Self {
+            database: RwLock::new(Some(database)),
+            directory: Mutex::new(Some(directory)),
+            applied: AtomicU64::new(progress.synced),
+            progress: watch::Sender::new(progress),
+            units: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+        }
+    }
+
+    /// Looks at the database as it is between two batches. Not long: batches wait meanwhile.
+    ///
+    /// What is seen may not be shown before [`Self::synced`] has passed [`Self::applied`].
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(StoreError::Closed)?;
+        let seen = panics::guard("reading the database", || look(database));
+        if let Err(error) = &seen
+            && error.is_fatal()
+        {
+            self.fail(error.clone());
+        }
+        seen
+    }
+
+    /// Puts a batch in: visible to readers, not yet durable.
+    pub(crate) fn apply(&self, number: u64, writes: Writes) -> Result<(), StoreError> {
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(StoreError::Closed)?;
+        self.applied.store(number, Ordering::SeqCst);
+        panics::guard("writing the database", || database.apply(writes))
+    }
+
+    /// The number of the last batch that a look so far may have seen.
+    pub(crate) fn applied(&self) -> u64 {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    /// Says that all batches up to this one are durable.
+    pub(crate) fn synced(&self, number: u64, time: Timestamp) {
+        self.progress.send_modify(|progress| {
+            progress.synced = number;
+            progress.time = time;
+        });
+    }
+
+    /// Counts a batch of that many units.
+    pub(crate) fn count(&self, units: u64) {
+        self.units.fetch_add(units, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        Counters { units: self.units.load(Ordering::Relaxed), syncs: self.syncs.load(Ordering::Relaxed) }
+    }
+
+    /// Ends the store: nothing is acknowledged or shown any more. Only the first reason counts.
+    pub(crate) fn fail(&self, error: StoreError) {
+        self.progress.send_if_modified(|progress| {
+            let first = progress.ended.is_none();
+            progress.ended.get_or_insert(error);
+            first
+        });
+    }
+
+    /// Fails where the store has ended.
+    pub(crate) fn alive(&self) -> Result<(), StoreError> {
+        self.progress.borrow().ended.clone().map_or(Ok(()), Err)
+    }
+
+    /// Waits until this batch is durable.
+    pub(crate) async fn until_synced(&self, number: u64) -> Result<(), StoreError> {
+        let mut progress = self.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.ended.is_some() || progress.synced >= number).await;
+        match reached {
+            Ok(progress) => progress.ended.clone().map_or(Ok(()), Err),
+            Err(_) => Err(StoreError::Closed),
+        }
+    }
+
+    /// Waits until the store breaks, and says why. A store that is closed is not broken.
+    pub(crate) async fn broken(&self) -> StoreError {
+        let mut progress = self.progress.subscribe();
+        let broken = |progress: &Progress| progress.ended.as_ref().is_some_and(|error| *error != StoreError::Closed);
+        let ended = progress.wait_for(broken).await;
+        ended.ok().and_then(|progress| progress.ended.clone()).unwrap_or(StoreError::Closed)
+    }
+
+    pub(crate) fn time(&self) -> Timestamp {
+        self.progress.borrow().time
+    }
+
+    /// Takes the database away from readers, and the directory.
+    pub(crate) fn take(&self) -> (Option<Database>, Option<Directory>) {
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
+        (database, directory)
+    }
+}
+
+impl Drop for Shared {
+    /// After a failure sled must not write anything more, as it does when it is dropped: what is on the disk is what
+    /// counts, and what sled has in memory may not fit it any more.
+    fn drop(&mut self) {
+        if !matches!(self.progress.borrow().ended, None | Some(StoreError::Closed)) {
+            std::mem::forget(self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
