@@ -25,6 +25,7 @@ pub mod event;
 pub mod expression;
 pub mod failure;
 pub mod format;
+pub mod graph;
 pub mod id;
 pub mod machine;
 pub mod payload;

@@ -92,6 +92,12 @@ fn the_canonical_text_gives_the_same_definition() {
 }
 
 #[test]
+fn definitions_are_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&order_saga());
+}
+
+#[test]
 fn numbers_keep_their_text() {
     let file = r#"{"format":"engine/1","name":"n","version":"1","steps":{"a":{"value":[1.10,1e+400,100000000000000000000001]}}}"#;
     let definition = Definition::from_json(file).unwrap();

@@ -89,7 +89,7 @@ impl<'f> Checker<'f> {
         if !self.findings.is_empty() {
             return Err(Noted);
         }
-        let source: Arc<[u8]> = serde_json::to_vec(file).map_err(|_| Noted)?.into();
+        let source = self.source()?;
         Ok(Definition {
             name: Name::new(file.name.as_str()),
             version: file.version.clone(),
@@ -109,6 +109,16 @@ impl<'f> Checker<'f> {
             timeout,
             output: output.transpose()?,
         })
+    }
+
+    /// The canonical text. It is shorter than the file but for numbers: `1e9` becomes `1e+9`.
+    fn source(&mut self) -> Checked<Arc<[u8]>> {
+        let source = serde_json::to_vec(self.file).map_err(|_| Noted)?;
+        if source.len() > bounds::FILE_LEN {
+            self.findings.add("", "this file is too large once its numbers are written out");
+            return Err(Noted);
+        }
+        Ok(source.into())
     }
 
     /// A file far too large is told so, and nothing else.
@@ -197,9 +207,13 @@ impl<'f> Checker<'f> {
         self.by_name.get_index(step.get()).map_or("", |(name, _)| name.as_str())
     }
 
-    /// `: did you mean …?` for a step that is not there.
-    pub(super) fn near_step(&self, name: &str) -> String {
-        did_you_mean(name, self.by_name.keys().map(Name::as_str))
+    /// `: did you mean …?` for a step that is not there, among those that are `on_failure` steps or are not.
+    pub(super) fn near_step(&self, name: &str, on_failure: bool) -> String {
+        if self.findings.is_full() {
+            return String::new();
+        }
+        let known = self.by_name.iter().filter(|(_, step)| self.is_on_failure(**step) == on_failure);
+        did_you_mean(name, known.map(|(name, _)| name.as_str()))
     }
 
     pub(super) fn pointer_of(&self, step: StepIndex) -> String {
@@ -265,10 +279,9 @@ impl<'f> Checker<'f> {
                 names.push(format!("{} more", beside.len() - 10));
             }
             let message = format!(
-                "the pivot stands beside a branch: {} neither come before nor after it; \
-                 with `after`, put each before or behind `{}`",
-                names.join(", "),
-                self.name_of(pivot)
+                "the pivot stands beside a branch: neither before nor after `{}` come {}; put each there with `after`",
+                self.name_of(pivot),
+                names.join(", ")
             );
             self.findings.add(&format!("{}/pivot", self.pointer_of(pivot)), message);
         }

@@ -80,12 +80,10 @@ impl Checker<'_> {
                 _ => self.findings.add(&at("factor"), format!("the factor is a number from 1 to {FACTOR}")),
             }
         }
-        if let Some(initial) = self.span(over.initial.as_deref(), &at("initial")) {
-            policy.initial = initial;
-        }
-        if let Some(longest) = self.span(over.max_interval.as_deref(), &at("max_interval")) {
-            policy.max_interval = longest;
-        }
+        let initial = self.span(over.initial.as_deref(), &at("initial"));
+        let longest = self.span(over.max_interval.as_deref(), &at("max_interval"));
+        policy.initial = initial.unwrap_or(policy.initial);
+        policy.max_interval = longest.unwrap_or(policy.max_interval);
         if let Some(elapsed) = self.span(over.max_elapsed.as_deref(), &at("max_elapsed")) {
             policy.max_elapsed = Some(elapsed);
         }
@@ -94,8 +92,11 @@ impl Checker<'_> {
             Some(format::Jitter::None) => policy.jitter = Jitter::None,
             None => {}
         }
-        if policy.initial > policy.max_interval && (over.initial.is_some() || over.max_interval.is_some()) {
-            let key = if over.initial.is_some() { "initial" } else { "max_interval" };
+        let both_are_fine =
+            initial.is_some() == over.initial.is_some() && longest.is_some() == over.max_interval.is_some();
+        let one_is_written = initial.is_some() || longest.is_some();
+        if policy.initial > policy.max_interval && both_are_fine && one_is_written {
+            let key = if initial.is_some() { "initial" } else { "max_interval" };
             let message = format!(
                 "the first delay (`initial`, {}) is longer than the longest (`max_interval`, {}); \
                  what is not written here comes from `defaults`",

@@ -31,7 +31,7 @@ impl Checker<'_> {
         for (position, other) in earlier.iter().enumerate() {
             let place = format!("{pointer}/after/{position}");
             let Some(step) = self.by_name.get(other.as_str()).copied() else {
-                let near = self.near_step(other);
+                let near = self.near_step(other, self.is_on_failure(index));
                 self.findings.add_at(&place, At::Value, || format!("there is no step {}{near}", quoted(other)));
                 continue;
             };

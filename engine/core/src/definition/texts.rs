@@ -109,8 +109,8 @@ impl Checker<'_> {
         for name in names {
             let Some(read) = self.by_name.get(name.as_str()).copied() else {
                 let (below, at) = first_read(json, name);
-                let near = self.near_step(name);
-                let message = || format!("`.steps.{}`: there is no such step{near}", quoted(name).trim_matches('`'));
+                let near = self.near_step(name, false);
+                let message = || format!("there is no step {}{near}", quoted(name));
                 self.findings.add_at(&format!("{pointer}{below}"), at, message);
                 continue;
             };
@@ -144,7 +144,7 @@ impl Checker<'_> {
 
 /// The first string in which `.steps.name` is read, below the pointer of `json`.
 fn first_read(json: &Value, name: &str) -> (String, At) {
-    let exact = format!("steps.{name}");
+    let exact = format!(".steps.{name}");
     let place = find_text(json, "", &exact).or_else(|| find_text(json, "", name));
     place.map_or((String::new(), At::Value), |(pointer, offset)| (pointer, At::Inside(offset)))
 }

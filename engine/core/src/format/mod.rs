@@ -4,8 +4,10 @@
 //! still text. Its compact JSON is the canonical form that a definition's digest is taken of. What the file means is
 //! checked by [`crate::definition::Definition::from_json`].
 //!
-//! Every object of the file may hold a `$comment`; it is read over and is no part of the digest. `null` is never
-//! the same as a key that is left out: where a value is optional, `null` is refused.
+//! Every object of the file may hold a `$comment`; it is read over and is no part of the digest. Only in JSON that is
+//! data of the workflow (bodies, values, outputs, the schema and example of the input) it is data too. `null` is never
+//! the same as a key that is left out: where a value is optional, `null` is refused. Numbers keep their text, but for
+//! exponents: `1e9` becomes `1e+9`.
 
 mod document;
 mod parts;

@@ -25,7 +25,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.line, self.column)?;
         if !self.pointer.is_empty() {
-            write!(f, "{}: ", self.pointer)?;
+            write!(f, "{}: ", printable(&self.pointer))?;
         }
         f.write_str(&self.message)
     }
@@ -98,27 +98,27 @@ impl Findings {
 
     /// Notes a problem; its message is only made where it will be listed.
     pub(crate) fn add_at(&mut self, pointer: &str, at: At, message: impl FnOnce() -> String) {
-        if self.found.len() < LISTED {
-            self.found.push((pointer.to_owned(), at, message()));
-        } else {
+        if self.is_full() {
             self.more += 1;
+        } else {
+            self.found.push((pointer.to_owned(), at, message()));
         }
     }
 
-    /// Whether a problem is noted at this pointer or below it.
-    fn has(&self, pointer: &str) -> bool {
-        self.found
-            .iter()
-            .any(|(found, ..)| found.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    /// Whether a further problem would only be counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() >= LISTED
     }
 
-    /// Takes over problems of places that have none noted yet.
-    pub(super) fn absorb(&mut self, others: Self) {
+    pub(super) fn append(&mut self, others: Self) {
+        self.more += others.more;
         for (pointer, at, message) in others.found {
-            if !self.has(&pointer) {
-                self.add_at(&pointer, at, || message);
-            }
+            self.add_at(&pointer, at, || message);
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.found.len() + self.more
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -136,7 +136,7 @@ impl Findings {
             .map(|(pointer, at, message)| {
                 let offset = document.locate(&pointer, at);
                 let (line, column) = document.line_and_column(offset);
-                (offset, Problem { pointer, line, column, message })
+                (offset, Problem { pointer, line, column, message: printable(&message) })
             })
             .collect();
         placed.sort_by_key(|(offset, _)| *offset);
@@ -149,17 +149,24 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", shown(text))
 }
 
-/// A text of the file in a message: cut where it is long, on one line.
+/// A text of the file in a message: cut where it is long.
 pub(super) fn shown(text: &str) -> String {
     const SHOWN: usize = 80;
-    let mut shown: String = text.chars().take(SHOWN).flat_map(shown_char).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
+        None => text.to_owned(),
     }
-    shown
 }
 
-fn shown_char(c: char) -> impl Iterator<Item = char> {
-    let (plain, escaped) = if c.is_control() { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
-    plain.into_iter().chain(escaped.into_iter().flatten())
+/// The text on one line, and with nothing in it that a terminal would act on.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            printable.extend(c.escape_unicode());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
 }

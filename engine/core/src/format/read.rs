@@ -7,31 +7,37 @@ use serde_path_to_error::{Path, Segment};
 use super::document::{Children, Document, children, join, line_and_column};
 use super::problem::{At, DefinitionErrors, Findings, quoted, shown};
 use super::suggest::did_you_mean;
-use super::{File, RunFile, Service, Step, Workflow};
+use super::{File, Service, Step, Workflow};
 use crate::bounds;
 
 /// Reads a file, and keeps its text at hand to say where things are.
 pub(crate) fn read(text: &str) -> Result<(File, Document<'_>), DefinitionErrors> {
     let document = open(text)?;
+    check_version(&document)?;
     let mut findings = Findings::default();
     document.check(&mut findings);
-    check_version(&document, &mut findings);
-    if document.find("/run").is_some() && document.find("/format").is_none() {
-        let file = typed::<RunFile>(document.root(), "", &mut findings);
-        findings.into_result(&document)?;
-        let file = file.ok_or_else(DefinitionErrors::unreadable)?;
-        return Ok((File::Run(file), document));
-    }
-    lists_for_objects(document.root(), "", &mut findings);
-    let mut of_parts = Findings::default();
-    let file = typed::<Workflow>(document.root(), "", &mut of_parts);
-    if file.is_none() {
-        each_part(&document, &mut findings);
-        findings.absorb(of_parts);
-    }
+    let file = if document.find("/run").is_some() && document.find("/format").is_none() {
+        typed(document.root(), "", &mut findings).map(File::Run)
+    } else {
+        workflow(&document, &mut findings).map(|file| File::Workflow(Box::new(file)))
+    };
     findings.into_result(&document)?;
     let file = file.ok_or_else(DefinitionErrors::unreadable)?;
-    Ok((File::Workflow(Box::new(file)), document))
+    Ok((file, document))
+}
+
+fn workflow(document: &Document<'_>, findings: &mut Findings) -> Option<Workflow> {
+    lists_for_objects(document.root(), "", findings);
+    let mut of_whole = Findings::default();
+    let file = typed(document.root(), "", &mut of_whole);
+    if file.is_none() {
+        let noted_before = findings.len();
+        each_part(document, findings);
+        if findings.len() == noted_before {
+            findings.append(of_whole);
+        }
+    }
+    file
 }
 
 fn open(text: &str) -> Result<Document<'_>, DefinitionErrors> {
@@ -45,16 +51,25 @@ fn open(text: &str) -> Result<Document<'_>, DefinitionErrors> {
     if text.starts_with('\u{feff}') {
         return Err(DefinitionErrors::single((1, 1), "this file begins with a byte order mark; save it without one"));
     }
-    let document = Document::new(text).map_err(|error| {
-        let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-        let place = line_and_column(text, line_start + error.column().saturating_sub(1));
-        DefinitionErrors::single(place, format!("this is not JSON: {}", without_place(&error.to_string())))
-    })?;
+    let document = Document::new(text).map_err(|error| not_json(text, &error))?;
     if !document.root().get().starts_with('{') {
         let message = "a workflow file is a JSON object, `{ \"format\": \"engine/1\", … }`";
         return Err(DefinitionErrors::single((1, 1), message));
     }
     Ok(document)
+}
+
+fn not_json(text: &str, error: &serde_json::Error) -> DefinitionErrors {
+    let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let offset = text.floor_char_boundary(line_start + error.column().saturating_sub(1));
+    let (before, after) = text.split_at_checked(offset).unwrap_or((text, ""));
+    let why = match after.chars().next() {
+        Some(bracket @ ('}' | ']')) if before.trim_end().ends_with(',') => {
+            format!("a comma stands before this `{bracket}`; take it out")
+        }
+        _ => without_place(&error.to_string()).to_owned(),
+    };
+    DefinitionErrors::single(line_and_column(text, offset), format!("this is not JSON: {why}"))
 }
 
 fn mebibytes(bytes: usize) -> String {
@@ -67,14 +82,14 @@ fn mebibytes(bytes: usize) -> String {
 }
 
 /// A file of another version is not held against the keys of this one.
-fn check_version(document: &Document<'_>, findings: &mut Findings) {
-    let Some(version) = document.find("/format").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) else {
-        return;
-    };
-    if version != "engine/1" {
-        findings
-            .add("/format", format!("this engine reads files of format `engine/1`; this one is {}", quoted(&version)));
+fn check_version(document: &Document<'_>) -> Result<(), DefinitionErrors> {
+    let mut findings = Findings::default();
+    let version = document.find("/format").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    if let Some(version) = version.filter(|version| version != "engine/1") {
+        let message = format!("this engine reads files of format `engine/1`; this one is {}", quoted(&version));
+        findings.add("/format", message);
     }
+    findings.into_result(document)
 }
 
 /// Keys that hold an object. The types would also take a list of their fields in order, which nobody means.
@@ -107,9 +122,12 @@ fn object(raw: &RawValue, pointer: &str, findings: &mut Findings) {
     lists_for_objects(raw, pointer, findings);
 }
 
-/// Reads each service and step on its own, so that all that are wrong are named and not only the first.
+/// What is read part by part where the whole can't be read.
+const PARTS: [(&str, bool); 3] = [("/services", true), ("/steps", false), ("/on_failure", false)];
+
+/// Reads each service and step on its own, then the rest, so that all that are wrong are named and not only the first.
 fn each_part(document: &Document<'_>, findings: &mut Findings) {
-    for (place, is_service) in [("/services", true), ("/steps", false), ("/on_failure", false)] {
+    for (place, is_service) in PARTS {
         let Some(Children::Object(entries)) = document.find(place).map(children) else { continue };
         for (name, part) in entries {
             let Ok(name) = serde_json::from_str::<String>(name.get()) else { continue };
@@ -124,6 +142,21 @@ fn each_part(document: &Document<'_>, findings: &mut Findings) {
             }
         }
     }
+    if let Some(rest) = rest_of(document) {
+        typed::<Workflow>(&rest, "", findings);
+    }
+}
+
+/// The file with its steps and services emptied; its places are still those of the file.
+fn rest_of(document: &Document<'_>) -> Option<Box<RawValue>> {
+    let Children::Object(entries) = children(document.root()) else { return None };
+    let emptied = |key: &RawValue, value: &RawValue| {
+        let name = format!("/{}", key.get().trim_matches('"'));
+        let is_part = PARTS.iter().any(|(place, _)| *place == name) && value.get().starts_with('{');
+        format!("{}:{}", key.get(), if is_part { "{}" } else { value.get() })
+    };
+    let entries: Vec<_> = entries.into_iter().map(|(key, value)| emptied(key, value)).collect();
+    RawValue::from_string(format!("{{{}}}", entries.join(","))).ok()
 }
 
 fn typed<T: DeserializeOwned>(raw: &RawValue, pointer: &str, findings: &mut Findings) -> Option<T> {
@@ -133,6 +166,10 @@ fn typed<T: DeserializeOwned>(raw: &RawValue, pointer: &str, findings: &mut Find
         Err(error) => {
             let (below, at) = place(error.path());
             let message = error.inner().to_string();
+            // Said already, and with the right place.
+            if message.starts_with("duplicate field") {
+                return None;
+            }
             let at = if message.starts_with("unknown field") { At::Key } else { at };
             findings.add_at(&format!("{pointer}{below}"), at, || explain(&message));
             None
