@@ -58,6 +58,8 @@ mod parse;
 mod path;
 pub mod scan;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 mod whitelist;
 

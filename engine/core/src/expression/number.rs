@@ -290,3 +290,90 @@ impl PartialOrd for Decimal {
         Some(self.cmp(other))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Number {
+        Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn numbers_stay_as_written() {
+        for text in
+            ["199.98", "199.980", "1e400", "-0", "0.0", "12345678901234567890123", "1E+5", "-9223372036854775808"]
+        {
+            assert_eq!(number(text).to_string(), text);
+        }
+        let negated = |text| number(text).negate().map(|number| number.to_string());
+        assert_eq!(negated("199.980").as_deref(), Some("-199.980"));
+        assert_eq!(negated("-1e400").as_deref(), Some("1e400"));
+        assert_eq!(negated("-9223372036854775808"), None);
+    }
+
+    #[test]
+    fn only_json_numbers_are_read() {
+        for text in ["", "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x1", "1_0", "NaN", "inf", "1 2", " 1"] {
+            assert!(Number::parse(text).is_none(), "{text}");
+        }
+        assert!(Number::parse(&"9".repeat(MAX_CHARACTERS)).is_some());
+        assert!(Number::parse(&"9".repeat(MAX_CHARACTERS + 1)).is_none());
+        let literal = |text| Number::parse_literal(text).unwrap().to_string();
+        assert_eq!([literal("007"), literal("0"), literal("00.5"), literal("0e3")], ["7", "0", "0.5", "0e3"]);
+    }
+
+    #[test]
+    fn comparison_is_exact() {
+        let ordered = [
+            "-1e500",
+            "-1e400",
+            "-12345678901234567890124",
+            "-12345678901234567890123",
+            "-2",
+            "-1e-400",
+            "0",
+            "1e-500",
+            "1e-400",
+            "0.1",
+            "0.1000000000000000000001",
+            "9007199254740992",
+            "9007199254740993",
+            "9007199254740993.5",
+            "12345678901234567890123",
+            "12345678901234567890124",
+            "1e400",
+            "11e399",
+            "1e999999999999999999999",
+        ];
+        for (left_place, left) in ordered.iter().enumerate() {
+            for (right_place, right) in ordered.iter().enumerate() {
+                let order = number(left).compare(&number(right));
+                assert_eq!(order, left_place.cmp(&right_place), "{left} {right}");
+            }
+        }
+        for (left, right) in [("1", "1.0"), ("1e2", "100"), ("0", "-0.0"), ("0e9", "0"), ("1e400", "10e399")] {
+            assert!(number(left).compare(&number(right)).is_eq(), "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_is_exact_on_integers_and_never_gives_what_is_no_number() {
+        use Arithmetic::{Add, Divide, Multiply, Remainder, Subtract};
+        let calculate = |left, how, right| {
+            let result = number(left).calculate(how, &number(right));
+            result.map(|number| number.to_string())
+        };
+        assert_eq!(calculate("9007199254740993", Add, "0").as_deref(), Ok("9007199254740993"));
+        assert_eq!(calculate("9223372036854775807", Add, "1"), Err("integer overflow"));
+        assert_eq!(calculate("-9223372036854775808", Remainder, "-1").as_deref(), Ok("0"));
+        assert_eq!(calculate("4", Divide, "2").as_deref(), Ok("2"));
+        assert_eq!(calculate("1", Divide, "4").as_deref(), Ok("0.25"));
+        assert_eq!(calculate("1", Divide, "0.0"), Err("division by zero"));
+        assert_eq!(calculate("1", Remainder, "-0"), Err("division by zero"));
+        assert_eq!(calculate("1e400", Subtract, "1e400"), Err("number out of range"));
+        assert_eq!(calculate("1e200", Multiply, "1e200"), Err("number out of range"));
+        assert_eq!(calculate("1.10", Multiply, "1").as_deref(), Ok("1.1"));
+        assert_eq!(calculate("1e17", Multiply, "10").as_deref(), Ok("1e18"));
+    }
+}

@@ -201,3 +201,55 @@ impl<'t> Scanner<'t> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces of a text, expressions in angle brackets.
+    fn pieces(text: &str) -> Vec<String> {
+        let show = |piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Expression(place) => format!("<{}>", &text[place]),
+        };
+        split(text).unwrap().into_iter().map(show).collect()
+    }
+
+    fn refusal(text: &str) -> (usize, String) {
+        let error = split(text).unwrap_err();
+        (error.offset, error.message)
+    }
+
+    #[test]
+    fn expressions_end_where_jq_ends_them() {
+        assert_eq!(pieces("Hi ${ .a }, ${ {a: 1} | .a }"), ["Hi ", "< .a >", ", ", "< {a: 1} | .a >"]);
+        assert_eq!(pieces(r#"${ "a}b" }x"#), [r#"< "a}b" >"#, "x"]);
+        assert_eq!(pieces(r#"${ "\("}")" }x"#), [r#"< "\("}")" >"#, "x"]);
+        assert_eq!(pieces(r#"${ "\"}" }x"#), [r#"< "\"}" >"#, "x"]);
+        assert_eq!(pieces("${ .a # } not here\n }x"), ["< .a # } not here\n >", "x"]);
+        assert_eq!(pieces("${ .a # goes on \\\n } still\n }x"), ["< .a # goes on \\\n } still\n >", "x"]);
+        assert_eq!(pieces("${.a}${.b}"), ["<.a>", "<.b>"]);
+        assert_eq!(pieces(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_doubled_dollar_is_literal() {
+        assert_eq!(pieces("a $${x} ${ 1 }"), ["a ${x} ", "< 1 >"]);
+        assert_eq!(pieces("$ {} $$ $"), ["$ {} $$ $"]);
+        assert_eq!(pieces("$$${1}"), ["$${1}"]);
+        assert!(!has_expression("$${x}"));
+        assert!(has_expression("${x}"));
+    }
+
+    #[test]
+    fn what_is_not_closed_is_pointed_at() {
+        assert_eq!(refusal("ab ${ .x"), (4, "`{` is not closed".to_owned()));
+        assert_eq!(refusal("a ${ (.x }"), (9, "`}` does not close `(`".to_owned()));
+        assert_eq!(refusal("${ .x) }"), (5, "`)` does not close `{`".to_owned()));
+        assert_eq!(refusal("${ \"x }"), (3, "string is not closed".to_owned()));
+        let deep = format!("${{ {} }}", "[".repeat(MAX_NESTING + 1));
+        assert!(refusal(&deep).1.starts_with("nested deeper"));
+        let long = format!("${{ {} }}", " ".repeat(MAX_SOURCE + 1));
+        assert!(refusal(&long).1.starts_with("expression longer"));
+    }
+}

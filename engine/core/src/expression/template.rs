@@ -359,3 +359,99 @@ fn not_text(text: &Text, expression: &Expression, message: String) -> Evaluation
     let error = expression.error(EvaluationErrorKind::NotText, None, message);
     error.in_template(&text.pointer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ROOTS: &[&str] = &["input", "steps"];
+
+    fn document() -> Value {
+        let document = r#"{"input": {"id": "a/b ü", "n": 199.980, "none": null, "dots": "..", "empty": "", "list": [1]}, "steps": {"pay": {"ok": true}}}"#;
+        Value::from_slice(document.as_bytes()).unwrap()
+    }
+
+    fn path(text: &str) -> Result<String, EvaluationError> {
+        Template::compile_text(text, ROOTS).unwrap().render_text(&document(), Encoding::PathSegment)
+    }
+
+    #[test]
+    fn json_is_rendered_with_typed_values() {
+        let template = json!({
+            "${ .key }": "${ .input.n }", "text": "n is ${ .input.n }, ${ .input.none }, ${ .input.list }", "same": [1, "x", "$${y}"],
+            "in": ["${ .steps.pay.ok }", { "deep": "${ .input.list }" }]
+        });
+        let template = Template::compile(&template, ROOTS).unwrap();
+        let rendered = String::from_utf8(template.render(&document()).unwrap().to_vec()).unwrap();
+        assert_eq!(
+            rendered,
+            r#"{"${ .key }":199.980,"text":"n is 199.980, null, [1]","same":[1,"x","${y}"],"in":[true,{"deep":[1]}]}"#
+        );
+        assert_eq!(template.steps(), BTreeSet::from(["pay".to_owned()]));
+        assert_eq!(template.roots(), BTreeSet::from(["input".to_owned(), "steps".to_owned()]));
+        assert!(!template.is_constant());
+        assert!(Template::compile(&json!({ "a": ["$${x}", null] }), ROOTS).unwrap().is_constant());
+    }
+
+    #[test]
+    fn values_in_a_path_stay_in_their_segment() {
+        assert_eq!(path("/u/${ .input.id }/x?q=${ .input.n }").unwrap(), "/u/a%2Fb%20%C3%BC/x?q=199.980");
+        assert_eq!(path("/u/v${ .input.empty }/${ .steps.pay.ok }").unwrap(), "/u/v/true");
+        assert_eq!(path("/u?q=${ .input.empty }&r=a/${ .input.dots }").unwrap(), "/u?q=&r=a/..");
+        for (text, message) in [
+            ("/u/${ .input.none }", "it gives null, where a string, a number or a boolean is needed"),
+            ("/u/${ .input.list }", "it gives array, where a string, a number or a boolean is needed"),
+            ("/u/${ .input.dots }/x", "it would make a segment of dots in the path"),
+            ("/u/.${ \".\" }", "it would make a segment of dots in the path"),
+            ("/u/${ .input.empty }", "it would make an empty segment in the path"),
+            ("/u/${ .input.empty }?x", "it would make an empty segment in the path"),
+        ] {
+            let error = path(text).unwrap_err();
+            assert_eq!((error.kind, error.message.as_str()), (EvaluationErrorKind::NotText, message), "{text}");
+            assert!(!error.to_string().contains("199"), "{error}");
+        }
+        let plain = Template::compile_text("${ .input.id }", ROOTS).unwrap();
+        assert_eq!(plain.render_text(&document(), Encoding::Plain).unwrap(), "a/b ü");
+    }
+
+    #[test]
+    fn refusals_say_where() {
+        let refused = |json| Template::compile(&json, ROOTS).unwrap_err();
+        let error = refused(json!({ "a/b": [0, "x\nü ${ .other }"] }));
+        assert_eq!((error.pointer.as_str(), error.offset, error.line, error.column), ("/a~1b/1", 9, 2, 7));
+        assert_eq!(error.to_string(), "/a~1b/1: 2:7: `.other` is unknown here; there is `.input`, `.steps`");
+        for (text, column) in [("a ${secret:KEY}", 5), ("${ env:HOME }", 4)] {
+            let error = refused(json!(text));
+            assert!(error.message.contains("allowed only in headers, auth and URLs of services"), "{error}");
+            assert_eq!(error.column, column);
+        }
+        assert!(Template::compile(&json!("$${secret:KEY}"), ROOTS).is_ok());
+    }
+
+    #[test]
+    fn failures_say_where_in_the_template() {
+        let template = Template::compile(&json!({ "a": ["x ${ .input.id.b }"] }), ROOTS).unwrap();
+        let error = template.render(&document()).unwrap_err();
+        assert_eq!(error.pointer, "/a/0");
+        assert_eq!(error.to_string(), "expression `.input.id.b` failed at 1:12: cannot read `b` of string");
+    }
+
+    #[test]
+    fn all_expressions_share_one_budget() {
+        let one = "${ [range(90000)] | length }";
+        assert!(Template::compile(&json!([one]), ROOTS).unwrap().render(&document()).is_ok());
+        let error =
+            Template::compile(&json!([one, one, one, one, one]), ROOTS).unwrap().render(&document()).unwrap_err();
+        assert_eq!(error.kind, EvaluationErrorKind::Budget);
+    }
+
+    #[test]
+    fn what_is_rendered_is_not_too_deep() {
+        let deep = (0..99).fold(json!("${ .input.list }"), |inner, _| json!([inner]));
+        assert!(Template::compile(&deep, ROOTS).unwrap().render(&document()).is_ok());
+        let deeper = Template::compile(&json!([deep]), ROOTS).unwrap();
+        assert!(deeper.render(&document()).is_err());
+        assert!(Template::compile(&json!([json!([deep])]), ROOTS).is_err());
+    }
+}

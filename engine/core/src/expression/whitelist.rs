@@ -323,3 +323,161 @@ impl<'s> Checker<'_, 's> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Expression;
+
+    const ROOTS: &[&str] = &["input", "steps"];
+
+    fn refusal(source: &str) -> String {
+        Expression::compile(source, ROOTS).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_read_is_known() {
+        let source =
+            r#"[.steps.a.out, .steps["b-c"]?.x, (.input | .steps), (.input.x as $x | .steps.d[$x])] | .steps.e"#;
+        let expression = Expression::compile(source, ROOTS).unwrap();
+        assert_eq!(expression.steps().iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b-c", "d"]);
+        assert_eq!(expression.roots().iter().map(String::as_str).collect::<Vec<_>>(), ["input", "steps"]);
+        assert!(Expression::compile("[range(3)]", ROOTS).unwrap().roots().is_empty());
+    }
+
+    #[test]
+    fn the_whole_document_cannot_be_read() {
+        for source in [
+            ".",
+            "keys",
+            ". as $d | 1",
+            ".steps",
+            ".steps[.input.x]",
+            ".steps[]",
+            ".[]",
+            ".[\"in\\(1)put\"]",
+            ".steps | keys",
+            "{input}",
+            "{\"input\"}",
+            "if .input then 1 end",
+            "map(.steps)",
+            "[.]",
+            "(.)?",
+            ".?",
+            "-.",
+            "\"\\(.)\"",
+            ". + 1",
+            "first(.)",
+            "any(.; true)",
+            "try . catch 1",
+            "limit(1; .)",
+            "@json",
+            "error",
+            ".input // .",
+            "[.input[.]]",
+            "select(true)",
+            "(1, .) | 2",
+            "1 as $x | .",
+            ".input[.steps]",
+            ".input[1:.]",
+        ] {
+            assert!(Expression::compile(source, ROOTS).is_err(), "{source}");
+        }
+        for source in [
+            "try .input.a catch .",
+            ".input | ., keys",
+            "first(.input.a)",
+            "[.input[] | .]",
+            "{a: .input}",
+            "{$__x}",
+            "error(1)",
+        ] {
+            let refused = Expression::compile(source, ROOTS).is_err();
+            assert_eq!(refused, source.contains("$__x"), "{source}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_listed_is_allowed() {
+        for source in [
+            "def f: 1; f",
+            "reduce .input[] as $x (0; 1)",
+            "foreach .input[] as $x (0; 1)",
+            "label $f | 1",
+            "break $f",
+            ".input | ..",
+            ".input | recurse",
+            ".input.a = 1",
+            ".input.a |= 1",
+            ".input.a += 1",
+            ".input.a //= 1",
+            "$ENV",
+            "$ENV.HOME",
+            "env",
+            "$__loc__",
+            "$__prog_args",
+            "input",
+            "inputs",
+            "now",
+            "debug",
+            "stderr",
+            "halt",
+            "halt_error",
+            "input_line_number",
+            ".input | getpath([1])",
+            ".input | paths",
+            ".input | walk(.)",
+            "[1] | combinations",
+            "repeat(1)",
+            "\"1\" | fromjson",
+            "\"a\" | test(\"a\")",
+            "\"a\" | split(\"a\"; \"g\")",
+            "\"a\" | ascii",
+            "@csv \"\\(1)\"",
+            "$x",
+            "1 as $x | $y",
+            "(1 as $x | $x) | $x",
+            "[1] as [$a, $b] | $c",
+            "import \"a\" as a; 1",
+            "include \"a\"; 1",
+            "m::f",
+            "1 | localtime",
+            "{} as {(\"a\" + \"b\"): $x} | $x",
+            "{} as {\"\\(1)\": $x} | $x",
+            "{} as {a: $x, ($x): $y} | $y",
+            "1 as $x | 2 as {$x: $y} | 3",
+            "",
+        ] {
+            assert!(Expression::compile(source, ROOTS).is_err(), "{source}");
+            assert!(Expression::compile(source, &[]).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn refusals_say_where_and_what() {
+        assert_eq!(refusal(".input.a |\n  foo(1)"), "2:3: `foo` is not a known function");
+        assert_eq!(refusal(".input | mpa(1)"), "1:10: `mpa` is not a known function; did you mean `map`?");
+        assert_eq!(refusal("1 | join"), "1:5: `join` takes 1 argument(s), not 0");
+        assert_eq!(refusal("1 + .inptu"), "1:6: `.inptu` is unknown here; there is `.input`, `.steps`");
+        assert_eq!(refusal("\"ü\" | 1 | .. "), "1:11: `..` is not allowed");
+        assert_eq!(refusal(".steps | keys"), "1:2: after `.steps` a fixed name must follow, as `.steps.NAME`");
+        assert_eq!(refusal("1 +* 2"), "1:3: unexpected `+*`");
+        assert_eq!(refusal(".input.é"), "1:8: unexpected `é`");
+        assert_eq!(refusal("1 +"), "1:4: expected term, found the end of the expression");
+        assert_eq!(refusal("[1, (2]"), "1:7: `]` does not close `(`");
+        assert_eq!(refusal("1 }"), "1:3: unexpected `}`");
+    }
+
+    #[test]
+    fn size_is_limited() {
+        let chain = |count: usize| format!("1{}", "|1".repeat(count));
+        assert!(Expression::compile(&chain(90), &[]).is_ok());
+        assert!(refusal(&chain(100)).ends_with("the expression is too large"));
+        let list = |count: usize| format!("[{}1]", "[1],".repeat(count));
+        assert!(Expression::compile(&list(90), &[]).is_ok());
+        let path = |count: usize| format!(".input{}", ".a".repeat(count));
+        assert!(Expression::compile(&path(150), ROOTS).is_ok());
+        assert!(refusal(&path(250)).ends_with("the expression is too large"));
+        assert!(refusal(&" ".repeat(5000)).contains("longer than 4096"));
+        assert!(refusal(&"-".repeat(40)).contains("more than 32"));
+    }
+}

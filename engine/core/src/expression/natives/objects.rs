@@ -45,15 +45,23 @@ fn has(evaluator: &Evaluator<'_>, input: &Value, key: &Value) -> Flow<Value> {
 }
 
 fn to_entries(evaluator: &Evaluator<'_>, input: &Value) -> Flow<Value> {
-    let Value::Object(object) = input else {
-        let got = input.type_name();
-        return raise(format!("to_entries takes an object, not {got}"));
+    let pair = |key: Value, value: &Value| {
+        let pair = [("key", key), ("value", value.clone())];
+        evaluator.object(pair.map(|(name, value)| (name.into(), value)).into_iter().collect())
     };
     let mut pairs = Vec::new();
-    for (key, value) in &object.entries {
-        let pair = [("key", shared_key(key)), ("value", value.clone())];
-        let pair = pair.map(|(name, value)| (name.into(), value));
-        pairs.push(evaluator.object(pair.into_iter().collect())?);
+    match input {
+        Value::Object(object) => {
+            for (key, value) in &object.entries {
+                pairs.push(pair(shared_key(key), value)?);
+            }
+        }
+        Value::Array(array) => {
+            for (place, value) in array.items.iter().enumerate() {
+                pairs.push(pair(Value::count(place), value)?);
+            }
+        }
+        other => return raise(format!("{} has no entries", other.type_name())),
     }
     evaluator.array(pairs)
 }
