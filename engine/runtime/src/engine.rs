@@ -10,11 +10,13 @@ use engine_core::id::{Digest, RunId, Seq};
 use engine_core::machine::{Input, Machine};
 use engine_core::time::Timestamp;
 use engine_store::{Class, Fence, Store, StoreError};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::bounds;
 use crate::committer::Committer;
+use crate::driven::{DrivenRuns, Line, Place, Reservation};
 use crate::error::{DriveError, EngineError};
 use crate::handle::{Report, RunHandle};
 use crate::http::Binder;
@@ -35,21 +37,8 @@ struct Inner {
     fence: Fence,
     slots: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
-    driven: Mutex<BTreeMap<RunId, Driven>>,
+    driven: DrivenRuns,
     definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
-}
-
-/// A run that this process drives.
-struct Driven {
-    mail: mpsc::Sender<Mail>,
-    reports: watch::Receiver<Report>,
-    task: JoinHandle<()>,
-}
-
-/// The ways to a task that is not spawned yet.
-pub(crate) struct Line {
-    mail: mpsc::Sender<Mail>,
-    reports: watch::Receiver<Report>,
 }
 
 const WORKER: &str = "engine";
@@ -67,7 +56,7 @@ impl Engine {
                 fence,
                 slots: Arc::new(Semaphore::new(bounds::ATTEMPTS_IN_FLIGHT)),
                 stopping: watch::Sender::new(false),
-                driven: Mutex::new(BTreeMap::new()),
+                driven: DrivenRuns::default(),
                 definitions: Mutex::new(BTreeMap::new()),
             }),
         })
@@ -106,15 +95,20 @@ impl Engine {
     ///
     /// Attempts that were in flight when its last process ended are noted, and made again with the same key.
     pub async fn drive(&self, run: RunId) -> Result<RunHandle, DriveError> {
-        if let Some(handle) = self.follow(run) {
-            return Ok(handle);
-        }
+        let reports = match self.inner.driven.place(run).await {
+            Place::Driven(line) => line.reports,
+            Place::Free(reservation) => self.take_up(run, reservation).await?,
+        };
+        Ok(RunHandle::new(run, self.store().clone(), reports))
+    }
+
+    async fn take_up(&self, run: RunId, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
         let store = &**self.store();
         let state = read::state(store, run).await?;
         let row = store.row(run).await.map_err(read::LoadError::Store)?.ok_or(read::LoadError::Unknown(run))?;
         if state.end.is_some() {
             let report = Report { last: state.last, status: state.status(), broken: None };
-            return Ok(RunHandle::new(run, self.store().clone(), watch::Sender::new(report).subscribe()));
+            return Ok(watch::Sender::new(report).subscribe());
         }
         let definition = self.definition(state.definition).await?;
         let durable = state.last;
@@ -124,21 +118,25 @@ impl Engine {
         if let Err(broken) = task.first_turn(Vec::new()).await {
             return Err(DriveError::NotCommitted(broken.to_string()));
         }
-        self.spawn(run, task, line);
-        self.follow(run).ok_or(DriveError::ShuttingDown)
+        let reports = line.reports.clone();
+        reservation.drive(line, tokio::spawn(task.drive()));
+        Ok(reports)
     }
 
     /// Answers an operator who resolves something stuck, and goes on with the run. Once this returns, the answer is
     /// durable; the same request id gets the same answer, also after a crash.
     pub async fn resolve(&self, run: RunId, request: Resolve) -> Result<Answer, DriveError> {
         drop(self.drive(run).await?);
-        let mail = self.driven().get(&run).map(|driven| driven.mail.clone());
-        let Some(mail) = mail else { return self.already_ended(run, &request.id).await };
-        let (answer, answered) = oneshot::channel();
-        mail.try_send(Mail { request: request.clone(), answer }).map_err(|_| DriveError::Busy(run))?;
+        let (id, (answer, answered)) = (request.id.clone(), oneshot::channel());
+        if let Place::Driven(line) = self.inner.driven.place(run).await
+            && let Err(TrySendError::Full(_)) = line.mail.try_send(Mail { request, answer })
+        {
+            return Err(DriveError::Busy(run));
+        }
         match answered.await {
             Ok(answer) => Ok(answer),
-            Err(_) => self.already_ended(run, &request.id).await,
+            // The run ended before it took the request.
+            Err(_) => self.already_ended(run, &id).await,
         }
     }
 
@@ -158,23 +156,17 @@ impl Engine {
     /// lost, whatever the grace.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.stopping.send_replace(true);
-        let tasks: Vec<Driven> = std::mem::take(&mut *self.driven()).into_values().collect();
-        let aborts: Vec<_> = tasks.iter().map(|driven| driven.task.abort_handle()).collect();
+        let tasks = self.inner.driven.take_all();
+        let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = async {
-            for driven in tasks {
+            for task in tasks {
                 // A task that panicked has ended too.
-                let _ = driven.task.await;
+                let _ = task.await;
             }
         };
         if tokio::time::timeout(grace, all).await.is_err() {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }
-    }
-
-    /// A handle on a run that this process drives.
-    fn follow(&self, run: RunId) -> Option<RunHandle> {
-        let reports = self.driven().get(&run).map(|driven| driven.reports.clone())?;
-        Some(RunHandle::new(run, self.store().clone(), reports))
     }
 
     /// A task for a run, not yet spawned. None once the engine stops.
@@ -212,12 +204,9 @@ impl Engine {
         Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))
     }
 
-    /// Spawns a task whose first turn was taken.
-    pub(crate) fn spawn(&self, run: RunId, task: RunTask, line: Line) {
-        let task = tokio::spawn(task.drive());
-        let mut driven = self.driven();
-        driven.retain(|_, driven| !driven.task.is_finished() || !driven.reports.borrow().status.is_terminal());
-        driven.insert(run, Driven { mail: line.mail, reports: line.reports, task });
+    /// A fresh run id, with the right to drive the run.
+    pub(crate) fn fresh_run(&self) -> Reservation {
+        self.inner.driven.reserve_fresh(RunId::new(self.now(), self.inner.options.random.bytes()))
     }
 
     /// A definition, from memory or from the store.
@@ -233,14 +222,6 @@ impl Engine {
 
     pub(crate) fn keep_definition(&self, definition: Arc<Definition>) {
         self.definitions().insert(definition.digest(), definition);
-    }
-
-    pub(crate) fn fresh_run_id(&self) -> RunId {
-        RunId::new(self.now(), self.inner.options.random.bytes())
-    }
-
-    fn driven(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Driven>> {
-        self.inner.driven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn definitions(&self) -> std::sync::MutexGuard<'_, BTreeMap<Digest, Arc<Definition>>> {

@@ -12,6 +12,7 @@
 pub mod bounds;
 mod clock;
 mod committer;
+mod driven;
 mod engine;
 mod error;
 mod handle;

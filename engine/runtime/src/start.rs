@@ -74,7 +74,8 @@ impl Engine {
         self.keep_definition(definition.clone());
 
         let now = self.now();
-        let run = self.fresh_run_id();
+        let reservation = self.fresh_run();
+        let run = reservation.run();
         let claims = start.workflow_id.as_ref().map(|id| ClaimChange::Take {
             key: claim_key(definition.name(), id),
             claim: Claim { run, input, state: ClaimState::Live },
@@ -83,10 +84,10 @@ impl Engine {
         let workflow_id = start.workflow_id.clone();
         let machine = Machine::start(definition, run, started(start), now)
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
-        let (mut task, handle) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
+        let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
         match task.first_turn(claims.into_iter().collect()).await {
             Ok(()) => {
-                self.spawn(run, task, handle);
+                reservation.drive(line, tokio::spawn(task.drive()));
                 Ok(Started { run, fresh: true })
             }
             Err(broken) => self.lost_race(broken, workflow_id, input).await,

@@ -100,7 +100,7 @@ impl RunTask {
             biased;
             Some(ended) = self.attempts.join_next() => self.take_result(ended)?,
             () = self.mailbox.wait() => {}
-            Ok(()) = self.setup.stopping.changed() => self.machine.hold(),
+            Ok(()) = self.setup.stopping.changed() => {}
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
         }
         self.drain()?;
@@ -120,7 +120,9 @@ impl RunTask {
             let Resolve { id, actor, step, action, output } = request;
             self.machine.push(Input::Resolve { id, actor, step, action, output });
         }
-        if !*self.setup.stopping.borrow() {
+        if *self.setup.stopping.borrow() {
+            self.machine.hold();
+        } else {
             let now = self.setup.clock.now();
             let due: Vec<TimerKey> =
                 self.timers.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();

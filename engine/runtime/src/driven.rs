@@ -1,0 +1,109 @@
+//! The runs that this process drives, and those that it is just taking up: never one twice.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine_core::id::RunId;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::handle::Report;
+use crate::run::Mail;
+
+/// The ways to a run's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) mail: mpsc::Sender<Mail>,
+    pub(crate) reports: watch::Receiver<Report>,
+}
+
+/// A run that this process drives.
+struct Driven {
+    line: Line,
+    task: JoinHandle<()>,
+}
+
+/// The runs of one process.
+#[derive(Clone, Default)]
+pub(crate) struct DrivenRuns {
+    /// None stands for a run that is just being taken up.
+    runs: Arc<Mutex<BTreeMap<RunId, Option<Driven>>>>,
+    changed: Arc<watch::Sender<()>>,
+}
+
+/// What a caller that wants to drive a run is told.
+pub(crate) enum Place {
+    /// It is driven already.
+    Driven(Line),
+    /// The caller is to take it up.
+    Free(Reservation),
+}
+
+/// The right to take a run up; given back when it is dropped unused.
+pub(crate) struct Reservation {
+    run: RunId,
+    runs: DrivenRuns,
+}
+
+impl DrivenRuns {
+    /// The run's line, or the right to take it up; waits while somebody else takes it up.
+    pub(crate) async fn place(&self, run: RunId) -> Place {
+        let mut changed = self.changed.subscribe();
+        loop {
+            match self.lock().entry(run) {
+                std::collections::btree_map::Entry::Vacant(vacant) => {
+                    vacant.insert(None);
+                    return Place::Free(Reservation { run, runs: self.clone() });
+                }
+                std::collections::btree_map::Entry::Occupied(taken) => {
+                    if let Some(driven) = taken.get() {
+                        return Place::Driven(driven.line.clone());
+                    }
+                }
+            }
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// The right to drive a run whose id nobody else knows yet.
+    pub(crate) fn reserve_fresh(&self, run: RunId) -> Reservation {
+        self.lock().insert(run, None);
+        Reservation { run, runs: self.clone() }
+    }
+
+    /// All tasks; nothing is driven any more as far as this list knows.
+    pub(crate) fn take_all(&self) -> Vec<JoinHandle<()>> {
+        let runs = std::mem::take(&mut *self.lock());
+        runs.into_values().flatten().map(|driven| driven.task).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Option<Driven>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation {
+    /// The run that may be taken up.
+    pub(crate) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Enters the run's task; runs whose tasks are over are forgotten.
+    pub(crate) fn drive(self, line: Line, task: JoinHandle<()>) {
+        let mut runs = self.runs.lock();
+        runs.retain(|_, driven| driven.as_ref().is_none_or(|driven| !driven.task.is_finished()));
+        runs.insert(self.run, Some(Driven { line, task }));
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut runs = self.runs.lock();
+        if let Some(None) = runs.get(&self.run) {
+            runs.remove(&self.run);
+        }
+        drop(runs);
+        self.runs.changed.send_replace(());
+    }
+}

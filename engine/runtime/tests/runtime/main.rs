@@ -1,0 +1,8 @@
+//! The runtime on a store in memory and a scripted network.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod group_commit;
+mod http_client;
+mod recovery;
+mod stopping;
+mod world;

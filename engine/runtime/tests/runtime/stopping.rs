@@ -1,0 +1,84 @@
+//! Stopping on purpose, and a store that fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_core::event::{Answer, Resolution};
+use engine_core::state::Status;
+use engine_runtime::{Engine, Finished, Resolve};
+use engine_store::MemoryStore;
+
+use crate::world::{self, World, answer};
+
+#[tokio::test]
+async fn a_run_that_is_stopped_is_open_and_goes_on_later() {
+    let world = World::new();
+    let (store, gate) = MemoryStore::with_gate();
+    let store = Arc::new(store);
+    let engine = Engine::open(store.clone(), world::options(&world)).await.unwrap();
+    gate.release(3);
+    let run = engine.start(world::start(&world::chain(5), "a")).await.unwrap().run;
+    let handle = engine.drive(run).await.unwrap();
+    gate.reached(4).await;
+    let following = tokio::spawn(handle.finish());
+    // The stop is told first; then the commit that waits at the gate goes through.
+    tokio::join!(biased; engine.shutdown(world::SOON), async { gate.open() });
+    assert!(matches!(following.await.unwrap(), Finished::Interrupted));
+
+    let engine = Engine::open(Arc::new(store.reopen()), world::options(&world)).await.unwrap();
+    assert_eq!(engine.open_runs().await.unwrap(), [run]);
+    let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert_eq!(state.status(), Status::Completed);
+    assert!((1..=5).all(|number| world.done(&format!("/s{number}")) == 1));
+    // Three results and the fourth step's scheduling were on their way; the fifth step waited for the next process.
+    assert_eq!(world.sent().len(), 5, "an orderly stop cuts nothing off: {:?}", world.sent());
+}
+
+#[tokio::test]
+async fn a_store_that_fails_breaks_the_run_and_acknowledges_nothing() {
+    let world = World::new();
+    let (store, gate) = MemoryStore::with_gate();
+    let engine = Engine::open(Arc::new(store), world::options(&world)).await.unwrap();
+    gate.release(2);
+    let run = engine.start(world::start(&world::chain(5), "a")).await.unwrap().run;
+    let handle = engine.drive(run).await.unwrap();
+    gate.reached(3).await;
+    gate.fail();
+    let finished = handle.finish().await;
+    assert!(matches!(&finished, Finished::Broken(why) if why.contains("syncing")), "{finished:?}");
+    assert_eq!(world.sent().len(), 2, "the third step was never durable, so it was never sent");
+}
+
+#[tokio::test]
+async fn a_stuck_compensation_waits_for_its_operator() {
+    let (world, store) = (World::new(), Arc::new(MemoryStore::new()));
+    world.script("/refuse", [answer(422, "{}")]);
+    world.script("/refund", [answer(422, r#"{"error":"closed account"}"#)]);
+    let definition = world::definition(&serde_json::json!({
+        "charge": { "http": { "service": "svc", "post": "/charge" },
+                    "compensate": { "http": { "service": "svc", "post": "/refund" } } },
+        "refuse": { "after": ["charge"], "http": { "service": "svc", "post": "/refuse" } },
+    }));
+    let engine = Engine::open(store, world::options(&world)).await.unwrap();
+    let run = engine.start(world::start(&definition, "a")).await.unwrap().run;
+    let Finished::Stuck(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert_eq!(state.status(), Status::Stuck);
+
+    let resolve = |id: &str, step: &str, action| Resolve {
+        id: id.to_owned(),
+        actor: "op".to_owned(),
+        step: Some(step.into()),
+        action,
+        output: None,
+    };
+    let refused = engine.resolve(run, resolve("1", "refuse", Resolution::Retry)).await.unwrap();
+    assert!(matches!(refused, Answer::Refused { ref code, .. } if code == "NOT_STUCK"), "{refused:?}");
+    let again = engine.resolve(run, resolve("1", "charge", Resolution::Retry)).await.unwrap();
+    assert_eq!(again, refused, "a repeat gets the first answer");
+    assert_eq!(engine.resolve(run, resolve("2", "charge", Resolution::Retry)).await.unwrap(), Answer::Accepted);
+    let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert_eq!(state.status(), Status::Compensated);
+    let ended = engine.resolve(run, resolve("3", "charge", Resolution::Skip)).await.unwrap();
+    assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"));
+    engine.shutdown(Duration::from_secs(1)).await;
+}
