@@ -1,5 +1,5 @@
 //! The suite that every store must pass, on sled, and sled beside the store in memory.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -51,10 +51,10 @@ impl Subject for Memory {
     }
 }
 
-async fn beside_memory(seed: u64) {
+async fn beside_memory(number: u64) {
     let mut memory = World::new(Memory(None), true).await;
-    let mut sled = World::new(Sled::new(), true).await;
-    random::same_answers(seed, 600, &mut memory, &mut sled).await;
+    let mut store = World::new(Sled::new(), true).await;
+    random::same_answers(number, 600, &mut memory, &mut store).await;
 }
 
 #[tokio::test]
