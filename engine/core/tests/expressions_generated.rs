@@ -1,6 +1,9 @@
 //! Random expressions: exhaustion cannot be caught, evaluation is deterministic, and what jaq gives is what we give,
 //! but for a list of documented differences.
 
+// The lints know tests only by their attribute, not their helpers.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use engine_core::expression::{EvaluationErrorKind, Expression, Value, functions};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Vars, data};
@@ -353,7 +356,7 @@ fn results_are_those_of_jaq() {
     let mut compared = 0;
     let mut excused = 0;
     let mut differences = Vec::new();
-    for (source, expression) in expressions(1_234_567_891, AVOID, 4000) {
+    for (source, expression) in expressions(1_234_567_891, AVOID, 2500) {
         let (ours, used) = expression.evaluate_all(&document, BUDGET);
         // What costs us more may never end there.
         if used > 20_000 {
@@ -373,6 +376,6 @@ fn results_are_those_of_jaq() {
         }
     }
     assert!(differences.is_empty(), "{} of {compared}:\n{}", differences.len(), differences.join("\n"));
-    assert!(compared > 3000, "only {compared}");
+    assert!(compared > 2000, "only {compared}");
     assert!(excused < compared / 10, "{excused} of {compared} are excused");
 }

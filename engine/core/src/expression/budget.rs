@@ -3,7 +3,7 @@
 //! An expression is stopped by counted operations, never by a clock, so that the same expression
 //! over the same data fails or passes on every machine and for ever. The *table of charges* is
 //! this file: every charge that depends on the size of data is a function below, and everything
-//! else costs one [`STEP`]. A changed charge changes which stored runs fail: whoever changes one
+//! else costs one step. A changed charge changes which stored runs fail: whoever changes one
 //! raises [`CHARGES_VERSION`].
 //!
 //! | what | units |

@@ -37,7 +37,9 @@
 //!
 //! - Exactly one result is wanted; none or several are an error.
 //! - Numbers are kept as written until they are calculated with, and are compared exactly.
-//!   Integer overflow and results that are not finite are errors; there is no `nan`.
+//!   Integer overflow and results that are not finite are errors; there is no `nan`. Only an
+//!   exponent may change its looks on the way through JSON: `1e9` is read as `1e+9`. A number has
+//!   at most 256 characters.
 //! - `4/2` is `2`, not `2.0`; `%` works on fractions too.
 //! - In `[(1,2) + (10,20)]` the left side varies slowest (as in jaq).
 //! - `tonumber` takes one number as JSON writes it, with spaces around it. `from_entries` knows

@@ -106,6 +106,27 @@ fn texts_of_errors_hold_no_values() {
 }
 
 #[test]
+fn only_errors_of_its_own_are_caught() {
+    for source in [
+        "(try 1 catch 2) | error(\"later\")",
+        "(1)? | error(\"later\")",
+        "(1 // 2) | error(\"later\")",
+        "(try (try 1 catch 2) catch 3) | error(\"later\")",
+        "(try ((1 // 2)?) catch 3) | error(\"later\")",
+        "first(try 1 catch 2) | error(\"later\")",
+        "(.input.list[]? | error(\"later\"))",
+    ] {
+        assert_eq!(evaluate(source), Err("later".to_owned()), "{source}");
+    }
+    // Neither is the end that a function puts to its argument.
+    assert_eq!(
+        evaluate("[limit(1; try (1, 2) catch 3), first((4, 5)?), first((6, 7) // 8)]").as_deref(),
+        Ok("[1,4,6]")
+    );
+    assert_eq!(evaluate("[.input.list | any(try (. > 0) catch 1)]").as_deref(), Ok("[true]"));
+}
+
+#[test]
 fn errors_say_where() {
     for (source, line, column, message) in [
         (".input.list.x", 1, 13, "cannot read `x` of array"),
