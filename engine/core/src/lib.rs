@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`format`] | the workflow file, key by key, as serde types |
 //! | [`definition`] | the checked, compiled form of one workflow version |
+//! | [`graph`] | workflows and runs as drawings |
 //! | [`expression`] | `${ … }`: jq's syntax, bounded and deterministic |
 //! | [`event`] | the recorded facts |
 //! | [`state`] | the fold of a history |

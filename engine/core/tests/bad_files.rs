@@ -1,6 +1,7 @@
 //! Workflow files that are wrong, and what is said of them: what, where, and what to do.
 
 use engine_core::definition::{Definition, DefinitionErrors};
+use engine_core::format;
 
 /// A file in which nothing is wrong.
 const GOOD: &str = r#"{
@@ -89,15 +90,24 @@ fn keys() {
             r#""task": "a@1""#,
             &["6:12: /steps/b/task: unknown key `task`; known here: description, after, "],
         ),
-        (r#""after": ["a"]"#, r#""after": "a""#, &["6:21: /steps/b/after: a list belongs here, not string \"a\""]),
-        (
-            r#""after": ["a"]"#,
-            r#""after": ["a", 1]"#,
-            &["6:27: /steps/b/after/1: a string belongs here, not integer `1`"],
-        ),
+        (r#""after": ["a"]"#, r#""after": "a""#, &["6:21: /steps/b/after: a list belongs here, not \"a\""]),
+        (r#""after": ["a"]"#, r#""after": ["a", 1]"#, &["6:27: /steps/b/after/1: a string belongs here, not 1"]),
         (r#""after": ["a"]"#, r#""after": null"#, &["6:21: /steps/b/after: a list belongs here, not null"]),
         (r#""after": ["a"]"#, r#""retry": [1]"#, &["6:21: /steps/b/retry: "]),
         (r#""after": ["a"]"#, r#""retry": []"#, &["6:21: /steps/b/retry: an object belongs here, not a list"]),
+        (
+            r#""after": ["a"]"#,
+            r#""otherwise": 1.5"#,
+            &["/steps/b/otherwise: an object or a word belongs here, not a number"],
+        ),
+        (r#""engine/1""#, "1", &["2:13: /format: a word in quotes belongs here"]),
+        (
+            r#""after": ["a"]"#,
+            r#""retry": { "factor": {} }"#,
+            &["/steps/b/retry/factor: a number belongs here, not an object"],
+        ),
+        (r#""after": ["a"]"#, r#""expect": ["x"]"#, &["6:22: /steps/b/expect: an object belongs here, not a list"]),
+        (SERVICE, r#""pay": ["http://x"]"#, &["3:24: /services/pay: an object belongs here, not a list"]),
         (r#""after": ["a"]"#, r#""join": "any""#, &["6:20: /steps/b/join: unknown value `any`; known here: all"]),
         (
             r#""after": ["a"]"#,
@@ -107,7 +117,7 @@ fn keys() {
         (
             r#""after": ["a"]"#,
             r#""retry": { "max_attempts": 1.5 }"#,
-            &["/steps/b/retry/max_attempts: a whole number belongs here, not floating point `1.5`"],
+            &["/steps/b/retry/max_attempts: a whole number belongs here, not 1.5"],
         ),
         (
             r#""after": ["a"]"#,
@@ -128,6 +138,16 @@ fn keys() {
             &["6:80: /steps/b/http/body/$serde_json::private::Number: this key is reserved"],
         ),
     ]);
+}
+
+#[test]
+fn run_files_are_recognised() {
+    let text = r#"{ "run": "order_saga", "input": { "order_id": "o" }, "$comment": "for a try" }"#;
+    let Ok(format::File::Run(file)) = format::parse(text) else { panic!("no run file") };
+    assert_eq!(file.run, "order_saga");
+    assert!(matches!(format::parse(GOOD), Ok(format::File::Workflow(_))));
+    let errors = format::parse(r#"{ "run": "order_saga", "inptu": {} }"#).unwrap_err();
+    assert_eq!(errors.to_string(), "1:24: /inptu: unknown key `inptu`: did you mean `input`?");
 }
 
 #[test]
@@ -403,7 +423,7 @@ fn expressions() {
         ),
         (B_BODY, r#""x": "${ .steps.tell }""#, &["6:89: /steps/b/http/body/x: `tell` is a step of `on_failure`"]),
         (B_BODY, r#""x": "${ .error.message }""#, &["/steps/b/http/body/x: "]),
-        (r#""after": ["a"]"#, r#""when": true"#, &["6:20: /steps/b/when: a string belongs here, not boolean `true`"]),
+        (r#""after": ["a"]"#, r#""when": true"#, &["6:20: /steps/b/when: a string belongs here, not true"]),
         (
             r#""after": ["a"]"#,
             r#""when": "x ${ .input.x }""#,
@@ -490,7 +510,7 @@ fn input_schemas() {
         (
             VERSION,
             r#""version": "1", "input": { "schema": { "$ref": "https://example.com/x.json" } },"#,
-            &["2:88: /input/schema/$ref: a reference must stay within the schema"],
+            &["2:88: /input/schema/$ref: a reference is a `$ref` to a place within the schema"],
         ),
         (
             VERSION,

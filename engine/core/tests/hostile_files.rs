@@ -141,9 +141,60 @@ fn schemas_that_refer_to_themselves_end() {
     }
 }
 
+/// A workflow whose input has this schema.
+fn with_schema(schema: &serde_json::Value) -> String {
+    format!(
+        r#"{{"format":"engine/1","name":"n","version":"1","input":{{"schema":{schema}}},"steps":{{"a":{{"value":1}}}}}}"#
+    )
+}
+
+/// A schema of definitions, each of which is made of the next one.
+fn linked(count: usize, link: impl Fn(&str) -> serde_json::Value) -> serde_json::Value {
+    let next = |index: usize| (format!("d{index}"), link(&format!("#/$defs/d{}", index + 1)));
+    let mut definitions: serde_json::Map<_, _> = (0..count).map(next).collect();
+    definitions.insert(format!("d{count}"), serde_json::json!({ "type": "string" }));
+    serde_json::json!({ "$ref": "#/$defs/d0", "$defs": definitions })
+}
+
+#[test]
+fn entangled_schemas_are_refused() {
+    let doubled = |next: &str| serde_json::json!({ "allOf": [{ "$ref": next }, { "$ref": next }] });
+    let refusal = said(&with_schema(&linked(40, doubled)));
+    assert!(refusal.contains("/input/schema: its references multiply"), "{refusal}");
+    assert_eq!(said(&with_schema(&linked(10, doubled))), "fine, 1 steps");
+    let chained = |next: &str| serde_json::json!({ "$ref": next });
+    let refusal = said(&with_schema(&linked(50_000, chained)));
+    assert!(refusal.contains("/input/schema: its schemas and references lead more than 200 deep"), "{refusal}");
+    let anchored = said(&with_schema(&serde_json::json!({ "$ref": "#a", "$defs": { "a": { "$anchor": "a" } } })));
+    assert!(
+        anchored.contains("/input/schema/$ref: a reference is a `$ref` to a place within the schema"),
+        "{anchored}"
+    );
+}
+
+#[test]
+fn deep_schemas_and_inputs_fit_the_stack() {
+    let mut schema = serde_json::json!({ "properties": { "a": { "$ref": "#" } } });
+    for _ in 0..45 {
+        schema = serde_json::json!({ "allOf": [schema] });
+    }
+    let definition = Definition::from_json(&with_schema(&schema)).unwrap();
+    let mut input = serde_json::json!(1);
+    for _ in 0..120 {
+        input = serde_json::json!({ "a": input });
+    }
+    definition.check_input(&input).unwrap();
+}
+
 /// Reads the file; where it is fine, what is stored of it must give the same definition again.
 fn read_and_read_again(text: &str) {
-    let Ok(definition) = Definition::from_json(text) else { return };
+    let definition = match Definition::from_json(text) {
+        Ok(definition) => definition,
+        Err(errors) => {
+            assert!(!errors.to_string().contains("can't say why"), "{text}");
+            return;
+        }
+    };
     let again = Definition::from_source(definition.source()).unwrap();
     assert_eq!(again.digest(), definition.digest());
     assert_eq!(again.source(), definition.source());

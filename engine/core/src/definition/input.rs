@@ -5,10 +5,14 @@ use std::fmt;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use super::schema_bounds;
 use crate::format::{self, Findings};
 
 /// Places that are listed; more are only counted.
 const LISTED: usize = 20;
+
+/// The stack that the deepest schema and the deepest input need together.
+const STACK: usize = 64 << 20;
 
 /// An input that breaks the workflow's schema.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -56,10 +60,18 @@ pub(super) struct InputSchema(Validator);
 
 impl InputSchema {
     pub(super) fn check(&self, input: &Value) -> Result<(), InputError> {
-        let mut errors = self.0.iter_errors(input);
-        let problems: Vec<_> = errors.by_ref().take(LISTED).map(|error| problem(&error)).collect();
-        if problems.is_empty() { Ok(()) } else { Err(InputError { problems, more: errors.count() }) }
+        let (problems, more) = on_a_large_stack(|| {
+            let mut errors = self.0.iter_errors(input);
+            let problems: Vec<_> = errors.by_ref().take(LISTED).map(|error| problem(&error)).collect();
+            (problems, errors.count())
+        });
+        if problems.is_empty() { Ok(()) } else { Err(InputError { problems, more }) }
     }
+}
+
+/// Schema and input together say how deep the check goes. What of the stack is not used takes no memory.
+fn on_a_large_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK / 2, STACK, work)
 }
 
 fn problem(error: &ValidationError<'_>) -> InputProblem {
@@ -70,17 +82,12 @@ fn problem(error: &ValidationError<'_>) -> InputProblem {
 /// Compiles the schema and checks the example against it.
 pub(super) fn compile(input: &format::Input, findings: &mut Findings) -> Option<InputSchema> {
     let written = input.schema.as_ref()?;
-    let mut leaves = false;
-    leaving_references(written, "/input/schema", &mut |pointer, message| {
-        leaves = true;
-        findings.add(pointer, message);
-    });
-    if leaves {
+    if !schema_bounds::check(written, findings) {
         return None;
     }
     // Patterns are matched in linear time, so no input can hold the engine up.
     let options = jsonschema::options().with_pattern_options(PatternOptions::regex()).offline();
-    let schema = match options.build(written) {
+    let schema = match on_a_large_stack(|| options.build(written)) {
         Ok(validator) => InputSchema(validator),
         Err(error) => {
             let reason = error.masked_with("this value");
@@ -98,32 +105,4 @@ pub(super) fn compile(input: &format::Input, findings: &mut Findings) -> Option<
         }
     }
     Some(schema)
-}
-
-/// Finds references that lead out of the schema: a workflow means the same everywhere and for ever.
-fn leaving_references(schema: &Value, pointer: &str, found: &mut impl FnMut(&str, String)) {
-    match schema {
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                leaving_references(item, &format!("{pointer}/{index}"), found);
-            }
-        }
-        Value::Object(keys) => {
-            for (key, value) in keys {
-                let place = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-                match (key.as_str(), value) {
-                    ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) if !target.starts_with('#') => {
-                        found(
-                            &place,
-                            "a reference must stay within the schema (`#/$defs/…`): nothing is fetched".into(),
-                        );
-                    }
-                    // Data, not schemas.
-                    ("const" | "enum" | "default" | "examples", _) => {}
-                    _ => leaving_references(value, &place, found),
-                }
-            }
-        }
-        _ => {}
-    }
 }

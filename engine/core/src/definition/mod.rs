@@ -11,6 +11,7 @@ mod order;
 mod policies;
 mod policy;
 pub mod reference;
+mod schema_bounds;
 mod services;
 mod step;
 mod steps;

@@ -17,7 +17,7 @@ use super::problem::{At, DefinitionErrors, Findings, quoted};
 const NESTING: usize = 100;
 
 /// Keys that `serde_json` uses among its own parts; a file that held them would be read as something else.
-const RESERVED: &str = "$serde_json::private::";
+pub(super) const RESERVED: &str = "$serde_json::private::";
 
 /// The text of a file that is JSON.
 #[derive(Clone, Copy)]

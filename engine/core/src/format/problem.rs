@@ -117,7 +117,7 @@ impl Findings {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.found.len() + self.more
     }
 
@@ -140,6 +140,7 @@ impl Findings {
             })
             .collect();
         placed.sort_by_key(|(offset, _)| *offset);
+        placed.dedup();
         Err(DefinitionErrors { problems: placed.into_iter().map(|(_, problem)| problem).collect(), more: self.more })
     }
 }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
 
-use super::document::{Children, Document, children, join, line_and_column};
+use super::document::{Children, Document, RESERVED, children, join, line_and_column};
 use super::problem::{At, DefinitionErrors, Findings, quoted, shown};
 use super::suggest::did_you_mean;
 use super::{File, Service, Step, Workflow};
@@ -164,26 +164,26 @@ fn typed<T: DeserializeOwned>(raw: &RawValue, pointer: &str, findings: &mut Find
     match serde_path_to_error::deserialize(&mut deserializer) {
         Ok(value) => Some(value),
         Err(error) => {
-            let (below, at) = place(error.path());
             let message = error.inner().to_string();
-            // Said already, and with the right place.
-            if message.starts_with("duplicate field") {
-                return None;
+            // Keys that stand twice and lists for objects are noted already, at the right place.
+            if !message.starts_with("duplicate field") && !message.starts_with("invalid length") {
+                let pointer = format!("{pointer}{}", pointer_of(error.path()));
+                let at = if message.starts_with("unknown field") { At::Key } else { At::Value };
+                findings.add_at(&pointer, at, || explain(&message));
             }
-            let at = if message.starts_with("unknown field") { At::Key } else { at };
-            findings.add_at(&format!("{pointer}{below}"), at, || explain(&message));
             None
         }
     }
 }
 
-fn place(path: &Path) -> (String, At) {
-    let pointer = path.iter().fold(String::new(), |pointer, segment| match segment {
+fn pointer_of(path: &Path) -> String {
+    path.iter().fold(String::new(), |pointer, segment| match segment {
         Segment::Seq { index } => format!("{pointer}/{index}"),
+        // A number, as `serde_json` hands it on.
+        Segment::Map { key } if key.starts_with(RESERVED) => pointer,
         Segment::Map { key } => join(&pointer, key),
         Segment::Enum { .. } | Segment::Unknown => pointer,
-    });
-    (pointer, At::Value)
+    })
 }
 
 /// What `serde` says, in the words of the format.
@@ -194,6 +194,9 @@ fn explain(message: &str) -> String {
         else {
             continue;
         };
+        if name.starts_with(RESERVED) {
+            return "an object or a word belongs here, not a number".to_owned();
+        }
         // Odd pieces stand between backticks.
         let known: Vec<&str> = expected.split('`').skip(1).step_by(2).filter(|key| !key.starts_with('$')).collect();
         let near = did_you_mean(name, known.iter().copied());
@@ -205,20 +208,38 @@ fn explain(message: &str) -> String {
     }
     let mismatch = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     if let Some((found, expected)) = mismatch.and_then(|rest| rest.rsplit_once(", expected ")) {
-        return format!("{} belongs here, not {}", plain(expected), shown(&found.replacen("map", "an object", 1)));
+        return format!("{} belongs here, not {}", wanted(expected), shown(&found_instead(found)));
     }
-    shown(message)
+    match message {
+        "expected value" => "a word in quotes belongs here".to_owned(),
+        "expected field with custom name" => "a number belongs here, not an object".to_owned(),
+        other => shown(other),
+    }
 }
 
-/// A type of ours in the words of the format.
-fn plain(expected: &str) -> &str {
+/// What `serde` wants, in the words of the format.
+fn wanted(expected: &str) -> &str {
     match expected {
-        "u32" | "u64" | "usize" => "a whole number",
+        "u32" => "a whole number",
+        "a JSON number" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "an object",
         other if other.starts_with("struct ") => "an object",
         other => other,
+    }
+}
+
+/// What `serde` found, in the words of the format: values as the file has them.
+fn found_instead(found: &str) -> String {
+    match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        "number" => "a number".to_owned(),
+        _ => ["boolean ", "integer ", "floating point ", "string "]
+            .iter()
+            .find_map(|kind| found.strip_prefix(kind))
+            .map_or_else(|| found.to_owned(), |value| value.trim_matches('`').to_owned()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::workflow::Retry;
 /// A step: one of `http` and `value`, and what holds around it.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["value"] }]))]
 pub struct Step {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
@@ -44,7 +45,7 @@ pub struct Step {
     /// When the step is tried again.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// The timeout of one attempt.
+    /// The timeout of one attempt; else that of the service, else that of `defaults`, else 60 s.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub timeout: Option<String>,
@@ -123,6 +124,10 @@ pub enum OnUnknown {
 /// A call: a `service` and a path under one of the methods, or a whole URL without a `service`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["get"] }, { "required": ["post"] }, { "required": ["put"] },
+    { "required": ["patch"] }, { "required": ["delete"] }, { "required": ["head"] },
+]))]
 pub struct Http {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
@@ -239,7 +244,7 @@ pub struct Compensate {
     /// When it is tried again; patient unless said otherwise.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// The timeout of one attempt.
+    /// The timeout of one attempt; else that of the service, else that of `defaults`, else 60 s.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub timeout: Option<String>,

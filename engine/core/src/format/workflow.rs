@@ -97,7 +97,7 @@ pub struct Service {
     /// How the engine says who it is.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// The timeout of one call, for steps that name none.
+    /// The timeout of one attempt for steps that name none.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub timeout: Option<String>,
@@ -109,7 +109,7 @@ pub struct Service {
 /// How the engine says who it is: either `bearer` or `basic`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1))]
+#[schemars(extend("oneOf" = [{ "required": ["bearer"] }, { "required": ["basic"] }]))]
 pub struct Auth {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
@@ -153,7 +153,7 @@ pub struct Defaults {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
     pub comment: Comment,
-    /// The timeout of one attempt.
+    /// The timeout of one attempt where neither step nor service names one.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub timeout: Option<String>,
