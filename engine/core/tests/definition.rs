@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
-use engine_core::definition::{Definition, HttpTarget, Kind, RetryPolicy, StepIndex};
+use engine_core::definition::{Definition, HttpTarget, Jitter, Kind, RetryPolicy, StepIndex};
 use engine_core::format;
 use serde_json::{Value, json};
 
@@ -148,4 +148,93 @@ fn the_order_saga_follows_the_schema() {
         broken.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(key.into(), wrong);
         assert!(!schema.is_valid(&broken), "{pointer}");
     }
+}
+
+/// Every key at least once.
+const EVERY_KEY: &str = r#"{
+  "$comment": "a remark", "format": "engine/1", "name": "every_key", "version": "2", "description": "d", "timeout": "1h30m",
+  "labels": { "$comment": "a remark", "team": "shop" },
+  "input": { "$comment": 1, "schema": true, "example": null },
+  "services": {
+    "$comment": "a remark",
+    "slow": { "url": "${env:SLOW_URL}", "headers": { "X-Key": "k ${secret:KEY}" }, "timeout": "5m", "idempotency": "key" },
+    "open": { "url": "https://example.com/api", "auth": { "bearer": "${secret:TOKEN}" }, "idempotency": "unknown" },
+    "shut": { "url": "http://${env:HOST}:${env:PORT}", "auth": { "basic": { "user": "u", "password": "${secret:P}" } } }
+  },
+  "defaults": {
+    "timeout": "7s", "retry": { "max_attempts": 9, "jitter": "none" }, "compensation_retry": { "max_interval": "1m" }
+  },
+  "steps": {
+    "look": {
+      "description": "d", "if_skipped": "run", "join": "all", "on_unknown": "stuck", "timeout": "2s", "output": "response",
+      "http": { "service": "slow", "get": "/${ .key }", "query": { "q": "${ .input.q }", "n": 1, "b": true } },
+      "expect": { "that": "${ .output.status == 200 and .steps.look != 1 }", "message": "m ${ .output.status }", "effect": "none" },
+      "retry": { "initial": "1s", "factor": 1.5, "max_elapsed": "10m" }
+    },
+    "book": {
+      "when": "${ .steps.look.body.free }", "otherwise": { "fail": "NOTHING_FREE", "message": "none for ${ .input.q }" },
+      "http": { "service": "open", "put": "/x", "headers": { "X-A": "${ .key }" }, "body": [null, "${ .steps.look }"],
+                "classify": { "404": "success", "409": { "retry": false, "effect": "none" } } },
+      "output": { "id": "${ .output.id }" },
+      "compensate": {
+        "http": { "service": "slow", "delete": "/x/${ .forward.key }" }, "retry": { "factor": 3 }, "timeout": "1s",
+        "unknown": { "http": { "service": "shut", "patch": "/x", "body": "${ .steps.look }" } }
+      }
+    },
+    "elsewhere": { "optional": true, "after": ["book"], "otherwise": "skip", "when": "${ true }", "http": { "head": "https://example.com/${ .run.id }" } },
+    "sum": { "value": { "of": ["${ .steps.book.id }", 1.10] } }
+  },
+  "on_failure": {
+    "first": { "http": { "service": "open", "post": "/e", "body": "${ [.error.code, .steps.book] }" } },
+    "second": { "when": "${ .error != null }", "value": "${ .steps.first }" }
+  },
+  "output": "${ .steps.sum.of }"
+}"#;
+
+#[test]
+fn every_key_is_read() {
+    let definition = Definition::from_json(EVERY_KEY).unwrap_or_else(|errors| panic!("{errors}"));
+    let step = |name: &str| definition.step(definition.find(name).unwrap());
+    assert_eq!(definition.timeout(), Some(Duration::from_mins(90)));
+    assert_eq!(definition.labels(), [("team".to_owned(), "shop".to_owned())]);
+    assert_eq!(definition.example(), Some(&Value::Null));
+    assert_eq!(definition.services().len(), 3);
+    // What conditions read counts; what compensations read does not.
+    assert_eq!(names(&definition, &step("book").after), ["look"]);
+    assert_eq!(names(&definition, &step("second").after), ["first"]);
+    assert!(names(&definition, &step("first").after).is_empty());
+    let schema = jsonschema::validator_for(&format::schema()).unwrap();
+    let errors: Vec<_> = schema.iter_errors(&serde_json::from_str(EVERY_KEY).unwrap()).map(|e| e.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    let again = Definition::from_source(definition.source()).unwrap();
+    assert_eq!(again.digest(), definition.digest());
+    assert!(!std::str::from_utf8(definition.source()).unwrap().contains("remark"));
+}
+
+#[test]
+fn policies_are_merged_key_by_key() {
+    let definition = Definition::from_json(EVERY_KEY).unwrap();
+    let step = |name: &str| definition.step(definition.find(name).unwrap());
+    let look = step("look").http().unwrap();
+    let expected = RetryPolicy {
+        max_attempts: 9,
+        initial: Duration::from_secs(1),
+        factor: 1.5,
+        jitter: Jitter::None,
+        max_elapsed: Some(Duration::from_mins(10)),
+        ..RetryPolicy::FORWARD
+    };
+    assert_eq!(look.retry, expected);
+    let undo = step("book").compensate.as_ref().unwrap();
+    let expected = RetryPolicy { factor: 3.0, max_interval: Duration::from_mins(1), ..RetryPolicy::COMPENSATION };
+    assert_eq!(undo.call.retry, expected);
+    // The step's own timeout, else that of its service, else that of the file, else a minute.
+    assert_eq!(look.timeout, Duration::from_secs(2));
+    assert_eq!(undo.call.timeout, Duration::from_secs(1));
+    assert_eq!(step("book").http().unwrap().timeout, Duration::from_secs(7));
+    let without = EVERY_KEY.replace(r#""timeout": "2s", "#, "").replace(r#""timeout": "7s", "#, "");
+    let definition = Definition::from_json(&without).unwrap();
+    let timeout = |name: &str| definition.step(definition.find(name).unwrap()).http().unwrap().timeout;
+    assert_eq!(timeout("look"), Duration::from_mins(5));
+    assert_eq!(timeout("book"), Duration::from_mins(1));
 }

@@ -113,7 +113,7 @@ fn a_long_expression_is_refused() {
 
 #[test]
 fn deep_nesting_is_refused() {
-    for depth in [101, 1_000, 500_000] {
+    for depth in [101, 1_000, 100_000] {
         let lists = value(&format!("{}1{}", "[".repeat(depth), "]".repeat(depth)));
         let said_of_lists = soon("deep lists", || said(&lists));
         assert!(said_of_lists.contains("more than 100 deep"), "{said_of_lists}");

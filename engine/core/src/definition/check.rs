@@ -203,8 +203,10 @@ impl<'f> Checker<'f> {
         step.get() >= self.main
     }
 
-    pub(super) fn name_of(&self, step: StepIndex) -> &str {
-        self.by_name.get_index(step.get()).map_or("", |(name, _)| name.as_str())
+    pub(super) fn name_of(&self, step: StepIndex) -> &'f str {
+        let main = self.file.steps.0.get_index(step.get());
+        let on_failure = || self.file.on_failure.as_ref()?.0.get_index(step.get() - self.main);
+        main.or_else(on_failure).map_or("", |(name, _)| name)
     }
 
     /// `: did you mean …?` for a step that is not there, among those that are `on_failure` steps or are not.
