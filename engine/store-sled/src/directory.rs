@@ -26,6 +26,9 @@ const PROGRAM: &str = "engine data directory, layout ";
 /// The layout that this version reads and writes.
 const LAYOUT: u32 = 1;
 
+/// What a crash may leave of a directory that was being made: `lock` comes first and `format` last.
+const BEGUN: [&str; 5] = ["lock", "tmp", "definitions", "blobs", "format.new"];
+
 /// A directory that belongs to this process until this is dropped.
 pub(crate) struct Directory {
     path: PathBuf,
@@ -39,15 +42,20 @@ impl Directory {
         make(path)?;
         check_format(path)?;
         let lock = lock(path)?;
+        let directory = Self { path: path.to_owned(), _lock: lock };
         let format = path.join("format");
-        if !format.exists() {
+        let is_new = !format.exists();
+        for folder in [directory.temporary(), directory.definitions(), directory.blobs()] {
+            if is_new || !folder.is_dir() {
+                files::make_directory(&folder)?;
+            }
+        }
+        if is_new {
             let text = format!("{PROGRAM}{LAYOUT}\n");
             files::write_durably(&format, &path.join("format.new"), text.as_bytes())?;
         }
-        let directory = Self { path: path.to_owned(), _lock: lock };
-        files::remove_directory(&directory.temporary())?;
-        for folder in [directory.temporary(), directory.definitions(), directory.blobs()] {
-            files::make_directory(&folder)?;
+        if !is_new {
+            files::empty_directory(&directory.temporary())?;
         }
         Ok(directory)
     }
@@ -101,9 +109,10 @@ fn make(path: &Path) -> Result<(), StoreError> {
 fn check_format(path: &Path) -> Result<(), StoreError> {
     let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
     let Some(format) = files::read_if_there(&path.join("format")).map_err(unreadable)? else {
+        let begun = path.join("lock").exists();
         for entry in fs::read_dir(path).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name();
-            if name != "lock" && name != "format.new" {
+            if !begun || !BEGUN.iter().any(|ours| name == *ours) {
                 let name = name.to_string_lossy();
                 return Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")));
             }

@@ -52,6 +52,17 @@ pub(crate) fn remove_directory(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Removes the files in a directory.
+pub(crate) fn empty_directory(path: &Path) -> Result<(), StoreError> {
+    let emptied = || -> io::Result<()> {
+        for entry in fs::read_dir(path)? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
+    };
+    emptied().map_err(|error| failed("emptying", path, &error))
+}
+
 /// The bytes of a file; none where there is no such file.
 pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {

@@ -63,7 +63,17 @@ fn directories_of_others_are_refused() {
     assert!(refusal(Path::new("/proc/engine")).contains("can't be made"));
 
     let other = folder.path().join("other");
-    fs::create_dir(&other).unwrap();
+    fs::create_dir_all(other.join("tmp")).unwrap();
+    assert!(refusal(&other).contains("holds something else (`tmp`)"));
+    // This is what a crash may leave of one that was being made.
+    let begun = folder.path().join("begun");
+    fs::create_dir_all(begun.join("tmp")).unwrap();
+    fs::write(begun.join("lock"), "").unwrap();
+    fs::create_dir_all(begun.join("db.new")).unwrap();
+    assert!(refusal(&begun).contains("`db.new`"), "that is made only after `format`");
+    fs::remove_dir(begun.join("db.new")).unwrap();
+    drop(SledStore::open(&begun).unwrap());
+
     fs::write(other.join("format"), "another program, layout 1\n").unwrap();
     assert!(refusal(&other).contains("belongs to another program"));
     fs::write(other.join("format"), "engine data directory, layout 2\n").unwrap();
