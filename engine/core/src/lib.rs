@@ -8,7 +8,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`format`] | the workflow file, key by key, as serde types |
+//! | [`mod@format`] | the workflow file, key by key, as serde types |
 //! | [`definition`] | the checked, compiled form of one workflow version |
 //! | [`graph`] | workflows and runs as drawings |
 //! | [`expression`] | `${ … }`: jq's syntax, bounded and deterministic |

@@ -251,6 +251,10 @@ proptest! {
         }
         read_and_read_again(&text);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_saga_with_another_value_somewhere_never_panics(place in 0..400_usize, piece in 0..12_usize) {
