@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use engine_core::call::{Call, Target};
+use engine_core::definition::reference::{self, Part};
 use engine_core::definition::{Auth, Definition, Service};
 use engine_core::id::Name;
 use engine_core::machine::Send;
@@ -103,36 +104,24 @@ impl Binder {
         Ok(headers)
     }
 
-    /// Puts secrets and environment values into a text. The definition was checked: references are well-formed.
+    /// Puts secrets and environment values into a text.
     fn resolve(&self, text: &str) -> Result<String, Unbound> {
-        let (mut resolved, mut rest) = (String::new(), text);
-        while let Some((before, after)) = rest.split_once("${") {
-            if let Some(literal) = before.strip_suffix('$') {
-                resolved.push_str(literal);
-                resolved.push_str("${");
-                rest = after;
-                continue;
-            }
-            resolved.push_str(before);
-            let (reference, after) = after.split_once('}').unwrap_or((after, ""));
-            resolved.push_str(&self.look_up(reference)?);
-            rest = after;
-        }
-        resolved.push_str(rest);
-        Ok(resolved)
-    }
-
-    fn look_up(&self, reference: &str) -> Result<String, Unbound> {
-        let (kind, name) = reference.trim().split_once(':').unwrap_or(("", reference));
-        let found = match kind {
-            "secret" => self.secrets.secret(name),
-            "env" => self.secrets.environment(name),
-            _ => None,
+        let missing = |kind: &str, name: &str, variable: &str| {
+            Unbound::Missing(format!("`${{{kind}:{name}}}` is not set: set the environment variable {variable}"))
         };
-        found.ok_or_else(|| {
-            let variable = if kind == "secret" { format!("ENGINE_SECRET_{name}") } else { name.to_owned() };
-            Unbound::Missing(format!("`${{{reference}}}` is not set: set the environment variable {variable}"))
-        })
+        let mut resolved = String::new();
+        for part in reference::split(text).map_err(|error| Unbound::Missing(error.to_string()))? {
+            let value = match part {
+                Part::Text(text) => text,
+                Part::Secret(name) => {
+                    let variable = format!("ENGINE_SECRET_{name}");
+                    self.secrets.secret(&name).ok_or_else(|| missing("secret", &name, &variable))?
+                }
+                Part::Env(name) => self.secrets.environment(&name).ok_or_else(|| missing("env", &name, &name))?,
+            };
+            resolved.push_str(&value);
+        }
+        Ok(resolved)
     }
 }
 

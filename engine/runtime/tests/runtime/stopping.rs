@@ -82,3 +82,49 @@ async fn a_stuck_compensation_waits_for_its_operator() {
     assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"));
     engine.shutdown(Duration::from_secs(1)).await;
 }
+
+/// Secrets that a test can set later.
+#[derive(Default)]
+struct Vault(std::sync::Mutex<Option<String>>);
+
+impl engine_runtime::Secrets for Vault {
+    fn secret(&self, name: &str) -> Option<String> {
+        assert_eq!(name, "API_KEY");
+        self.0.lock().unwrap().clone()
+    }
+
+    fn environment(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_missing_secret_parks_the_run_and_fails_nothing() {
+    let (world, vault) = (World::new(), Arc::new(Vault::default()));
+    let file = serde_json::json!({
+        "format": "engine/1", "name": "test", "version": "1.0.0",
+        "services": { "svc": { "url": "http://test", "auth": { "bearer": "${secret:API_KEY}" } } },
+        "steps": {
+            "a": { "http": { "service": "svc", "post": "/a" }, "retry": { "max_attempts": 1 } },
+            "b": { "after": ["a"], "http": { "service": "svc", "post": "/b" } },
+        },
+    });
+    let definition = Arc::new(engine_core::definition::Definition::from_json(&file.to_string()).unwrap());
+    let mut options = world::options(&world);
+    options.secrets = vault.clone();
+    let engine = Engine::open(Arc::new(MemoryStore::new()), options).await.unwrap();
+    let run = engine.start(world::start(&definition, "a")).await.unwrap().run;
+    let Finished::Stuck(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert!(state.stuck.iter().any(|stuck| stuck.message.contains("ENGINE_SECRET_API_KEY")), "{:?}", state.stuck);
+    assert!(world.sent().is_empty());
+
+    *vault.0.lock().unwrap() = Some("s3cret".to_owned());
+    let retry =
+        Resolve { id: "1".to_owned(), actor: "op".to_owned(), step: None, action: Resolution::Retry, output: None };
+    assert_eq!(engine.resolve(run, retry).await.unwrap(), Answer::Accepted);
+    let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert_eq!(state.status(), Status::Completed);
+    assert_eq!(world.sent().len(), 2, "not even a step that runs at most once was failed by it");
+    let history = engine_runtime::read::history(&**engine.store(), run).await.unwrap();
+    assert!(!format!("{history:?}").contains("s3cret"), "a secret is never recorded");
+}
