@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::event::StopCause;
 use crate::expression::{Expression, Template, Value};
-use crate::failure::{Effect, Failure, StepFailure};
+use crate::failure::{Effect, Failure};
 use crate::id::{Name, Seq};
 use crate::machine::Needs;
 use crate::payload::Held;
@@ -138,12 +139,13 @@ pub(super) fn forward_document(key: &str, effect: Effect) -> Value {
     Value::object(entries.map(|(key, value)| (key.to_owned(), value)))
 }
 
-/// What `on_failure` reads as `.error`: the first failure, and all of them.
-pub(super) fn error_document(failures: &[StepFailure], otherwise: &Failure) -> Value {
-    let first = failures.first();
-    let failure = first.map_or(otherwise, |first| &first.failure);
-    let mut entries = failure_entries(failure, first.map(|first| &first.step));
-    let all = failures.iter().map(|each| failure_json(&each.failure, Some(&each.step)));
+/// What `on_failure` reads as `.error`: why the run stopped, and the failures of all its steps.
+pub(super) fn error_document(state: &State) -> Value {
+    let timeout = Failure::new("RUN_TIMEOUT", "the run took longer than its timeout");
+    let first = state.failures.first().filter(|_| state.stop != Some(StopCause::Timeout));
+    let mut entries = first
+        .map_or_else(|| failure_entries(&timeout, None), |first| failure_entries(&first.failure, Some(&first.step)));
+    let all = state.failures.iter().map(|each| failure_json(&each.failure, Some(&each.step)));
     let all = serde_json::Value::Array(all.collect());
     entries.insert("all".to_owned(), all);
     Value::from_json(&serde_json::Value::Object(entries)).unwrap_or_else(|_| Value::null())

@@ -2,7 +2,7 @@
 
 use crate::event::{Answer, CancelCause, Event, RequestKind, StopCause};
 use crate::expression::Value;
-use crate::failure::{Failure, StepFailure};
+use crate::failure::{Effect, Failure, StepFailure};
 use crate::id::{Name, Seq};
 use crate::machine::document::{Document, Reads};
 use crate::machine::forward::expression_failed;
@@ -32,7 +32,7 @@ impl Machine {
             Phase::Ended
         } else if self.state.stop.is_none() {
             Phase::Forward
-        } else if self.order.is_active() {
+        } else if self.order.is_active() || (self.is_pivot_done() && self.order.is_undoing_at_once()) {
             Phase::Stopping
         } else if !self.is_pivot_done() && !self.order.is_undone() {
             Phase::Backward
@@ -54,10 +54,22 @@ impl Machine {
         }
     }
 
-    /// Whether the run has passed the point of no return.
+    /// Whether the run has passed the point of no return. It also has where an operator left the pivot out without
+    /// saying that it did not happen.
     pub(super) fn is_pivot_done(&self) -> bool {
-        let pivot = self.definition.pivot().map(|pivot| &self.definition.step(pivot).name);
-        pivot.is_some_and(|pivot| self.state.step(pivot).forward == Forward::Done)
+        self.definition.pivot().is_some_and(|pivot| {
+            let state = self.state.step(&self.definition.step(pivot).name);
+            match state.forward {
+                Forward::Done => true,
+                Forward::Skipped(_) => state.effect != Effect::None,
+                Forward::Pending
+                | Forward::InFlight
+                | Forward::BackingOff { .. }
+                | Forward::Parked
+                | Forward::Stuck
+                | Forward::Failed { .. } => false,
+            }
+        })
     }
 
     /// The run's timeout is over: it stops, unless it can only go forward.
@@ -117,7 +129,7 @@ impl Machine {
         let any_undone = self.state.steps().any(|(_, step)| step.undo.status == UndoStatus::Undone);
         let event = match &self.state.stop {
             Some(StopCause::Timeout) => Event::RunCancelled { cause: CancelCause::Timeout, warnings, residue },
-            Some(StopCause::StepFailed(_)) | None if residue.is_empty() && any_undone => {
+            Some(StopCause::StepFailed(_)) | None if residue.is_empty() && any_undone && !self.is_pivot_done() => {
                 Event::RunCompensated { warnings }
             }
             Some(StopCause::StepFailed(_)) | None => Event::RunFailed { warnings, residue },

@@ -10,7 +10,7 @@ use crate::machine::document::{Document, Reads, error_document};
 use crate::machine::ending::Phase;
 use crate::machine::judge::{Judged, Verdict};
 use crate::machine::retry::{self, Retried};
-use crate::machine::{AttemptOutcome, Machine, Needs, TimerKey};
+use crate::machine::{AttemptOutcome, Machine, Needs, Slot, TimerKey};
 use crate::payload::Payload;
 use crate::state::{Activity, Forward};
 use crate::time::Timestamp;
@@ -111,8 +111,7 @@ impl Machine {
         }
         let mut document = Document::new(self.data(), reads).with("key", self.forward_key(&step.name));
         if self.definition.is_on_failure(index) {
-            let timeout = Failure::new("RUN_TIMEOUT", "the run took longer than its timeout");
-            document = document.with("error", error_document(&self.state.failures, &timeout));
+            document = document.with("error", error_document(&self.state));
         }
         document.build()
     }
@@ -214,7 +213,12 @@ impl Machine {
     /// A run that stops makes no attempt again, and one whose history is full neither; its `on_failure` steps do.
     fn may_retry(&self, index: StepIndex) -> bool {
         let full = self.state.last.0 >= crate::bounds::HISTORY_LEN && !self.is_past_pivot(index);
-        self.definition.is_on_failure(index) || (self.state.stop.is_none() && !full)
+        !self.is_stopping(index) && (!full || self.definition.is_on_failure(index))
+    }
+
+    /// Whether this step goes no further because the run has stopped: steps of `on_failure` only begin then.
+    pub(super) fn is_stopping(&self, index: StepIndex) -> bool {
+        self.state.stop.is_some() && !self.definition.is_on_failure(index)
     }
 
     /// The step fails for good, or waits for an operator where it may neither fail nor go on.
@@ -227,7 +231,8 @@ impl Machine {
         let must_wait = !harmless
             && !stopping
             && (self.is_past_pivot(index)
-                || (effect == Effect::Unknown && (step.pivot || step.on_unknown == OnUnknown::Stuck)));
+                || (effect == Effect::Unknown && step.on_unknown == OnUnknown::Stuck)
+                || (effect != Effect::None && step.pivot));
         let step = step.name.clone();
         if must_wait {
             self.emit(Event::StepStuck { step, attempt, started_at, failure, effect });
@@ -241,32 +246,54 @@ impl Machine {
         }
     }
 
-    /// The run stops going forward: back-offs end at once, and so do attempts that were never sent.
+    /// The run stops going forward: back-offs end at once, and so do attempts that were not sent and steps that wait
+    /// for an operator although they provably did nothing.
     pub(super) fn stop(&mut self, cause: StopCause) {
         self.emit(Event::StopBegan { cause });
-        let is_parked = |index: &StepIndex| self.state.step(&self.name(*index)).forward == Forward::Parked;
-        let parked: Vec<StepIndex> = self.order.active().filter(is_parked).collect();
+        let idle: Vec<StepIndex> = self.order.active().filter(|index| self.is_idle(*index)).collect();
         let waiting: Vec<StepIndex> = self.order.backing_off().collect();
-        for index in waiting.into_iter().chain(parked) {
-            let state = self.state.step(&self.name(index));
-            let withdrawn = || Failure::new("WITHDRAWN", "the run stopped before the step was sent");
-            let given_up = GivenUp {
-                attempt: state.tries.attempt,
-                started_at: state.tries.since,
-                failure: state.failure.clone().unwrap_or_else(withdrawn),
-                effect: state.effect,
-                output: None,
-            };
-            self.give_up(index, given_up);
+        for index in waiting.into_iter().chain(idle) {
+            self.withdraw(index);
         }
+    }
+
+    /// Whether nothing is to be awaited of an active step.
+    fn is_idle(&self, index: StepIndex) -> bool {
+        let name = self.name(index);
+        let state = self.state.step(&name);
+        match state.forward {
+            Forward::Parked => true,
+            Forward::Stuck => state.effect == Effect::None,
+            Forward::InFlight => {
+                // An attempt that begins in this very turn has not been sent.
+                let slot = Slot::Step(name, Side::Forward);
+                self.handed_out.get(&slot) != self.wanted(&slot).as_ref()
+            }
+            Forward::Pending
+            | Forward::BackingOff { .. }
+            | Forward::Done
+            | Forward::Skipped(_)
+            | Forward::Failed { .. } => false,
+        }
+    }
+
+    /// The step fails because the run stopped before its next attempt was sent.
+    pub(super) fn withdraw(&mut self, index: StepIndex) {
+        let state = self.state.step(&self.name(index));
+        let withdrawn = || Failure::new("WITHDRAWN", "the run stopped before the attempt was sent");
+        let given_up = GivenUp {
+            attempt: state.tries.attempt,
+            started_at: state.tries.since,
+            failure: state.failure.clone().unwrap_or_else(withdrawn),
+            effect: state.effect,
+            output: None,
+        };
+        self.give_up(index, given_up);
     }
 
     /// Whether the point of no return lies behind this step.
     pub(super) fn is_past_pivot(&self, index: StepIndex) -> bool {
-        let Some(pivot) = self.definition.pivot() else { return false };
-        pivot != index
-            && !self.definition.is_on_failure(index)
-            && self.state.step(&self.definition.step(pivot).name).forward == Forward::Done
+        self.definition.pivot() != Some(index) && !self.definition.is_on_failure(index) && self.is_pivot_done()
     }
 
     /// A timer is due.

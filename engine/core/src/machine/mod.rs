@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use crate::bounds;
 use crate::definition::{Definition, StepIndex};
-use crate::event::{Event, Recorded, RunStarted};
+use crate::event::{Event, Recorded, RunStarted, StuckReason};
 use crate::id::{Name, RunId, Seq, Side};
 use crate::state::{FoldError, State};
 use crate::time::Timestamp;
@@ -51,6 +51,8 @@ pub struct Machine {
     event_bytes: usize,
     handed_out: BTreeMap<Slot, Command>,
     touched: BTreeSet<Slot>,
+    /// Whether what follows from the inputs taken so far is not all decided: a payload was missing in the middle.
+    settling: bool,
     held: bool,
 }
 
@@ -101,6 +103,7 @@ impl Machine {
             event_bytes: 0,
             handed_out: BTreeMap::new(),
             touched,
+            settling: false,
             held: false,
         }
     }
@@ -181,6 +184,9 @@ impl Machine {
     }
 
     fn try_advance(&mut self) -> Result<(), Needs> {
+        if self.settling {
+            self.settle()?;
+        }
         while let Some(input) = self.inputs.front() {
             let input = input.clone();
             self.take(&input)?;
@@ -205,8 +211,7 @@ impl Machine {
             }
             Input::AttemptNotSent { step, side, attempt, reason, message } => {
                 if self.in_flight(step, *side, *attempt) {
-                    let parked = Some((step.clone(), *side));
-                    self.emit(Event::RunStuck { reason: *reason, message: message.clone(), parked });
+                    self.attempt_not_sent(step, *side, *reason, message);
                 }
                 Ok(())
             }
@@ -224,17 +229,30 @@ impl Machine {
         }
     }
 
-    /// Begins whatever became ready, until nothing more follows.
-    fn settle(&mut self) -> Result<(), Needs> {
-        loop {
-            if self.held || self.state.end.is_some() || !self.state.stuck.is_empty() {
-                return Ok(());
-            }
-            let moved = self.begin_ready_steps()? | self.begin_ready_compensations()? | self.change_phase()?;
-            if !moved {
-                return Ok(());
+    /// The attempt waits until the run is no longer stuck as a whole; where the run stops, there is none any more.
+    fn attempt_not_sent(&mut self, step: &Name, side: Side, reason: StuckReason, message: &str) {
+        // It may be handed out once more under the same number, even in this very turn.
+        self.handed_out.remove(&Slot::Step(step.clone(), side));
+        match self.definition.find(step.as_str()) {
+            Some(index) if side == Side::Forward && self.is_stopping(index) => self.withdraw(index),
+            Some(_) | None => {
+                let parked = Some((step.clone(), side));
+                self.emit(Event::RunStuck { reason, message: message.to_owned(), parked });
             }
         }
+    }
+
+    /// Begins whatever became ready, until nothing more follows.
+    fn settle(&mut self) -> Result<(), Needs> {
+        self.settling = true;
+        while !self.held && self.state.end.is_none() && self.state.stuck.is_empty() {
+            let moved = self.begin_ready_steps()? | self.begin_ready_compensations()? | self.change_phase()?;
+            if !moved {
+                break;
+            }
+        }
+        self.settling = false;
+        Ok(())
     }
 
     /// Records a fact and takes it into the state.

@@ -20,6 +20,8 @@ pub(super) struct Order {
     backing_off: BTreeSet<StepIndex>,
     /// Steps that are undone at once although the run goes on: optional, failed, effect unknown.
     undo_at_once: BTreeSet<StepIndex>,
+    /// Of these, all whose undoing is not over, begun or not.
+    undoing_at_once: BTreeSet<StepIndex>,
     /// `on_failure` steps that have not settled.
     after_unsettled: usize,
 }
@@ -43,12 +45,12 @@ impl Order {
             active: BTreeSet::new(),
             backing_off: BTreeSet::new(),
             undo_at_once: BTreeSet::new(),
+            undoing_at_once: BTreeSet::new(),
             after_unsettled: definition.on_failure().len(),
         };
-        for (name, _) in state.steps() {
-            if let Some(index) = definition.find(name.as_str()) {
-                order.update(definition, state, index);
-            }
+        // Dependencies first: what a step waits for must not make it ready again once it has begun.
+        for index in definition.topological() {
+            order.update(definition, state, *index);
         }
         order
     }
@@ -71,9 +73,6 @@ impl Order {
             self.note_activity(step, known, index);
         }
         if let Some(mut gate) = self.backward.take() {
-            if known.undo.status != UndoStatus::NotBegun {
-                gate.ready.remove(&index);
-            }
             settle_backward(definition, state, &mut gate, index);
             self.backward = Some(gate);
         }
@@ -83,10 +82,9 @@ impl Order {
         let active = matches!(known.forward, Forward::InFlight | Forward::Parked | Forward::Stuck);
         put(&mut self.active, index, active);
         put(&mut self.backing_off, index, matches!(known.forward, Forward::BackingOff { .. }));
-        let at_once = known.forward == Forward::Failed { fatal: false }
-            && needs_undo(step, known)
-            && known.undo.status == UndoStatus::NotBegun;
-        put(&mut self.undo_at_once, index, at_once);
+        let at_once = known.forward == Forward::Failed { fatal: false } && needs_undo(step, known);
+        put(&mut self.undo_at_once, index, at_once && known.undo.status == UndoStatus::NotBegun);
+        put(&mut self.undoing_at_once, index, at_once && !known.undo.status.is_ended());
     }
 
     /// Counts backwards from the end of the graph, once, when nothing goes forward any more. False where it had.
@@ -97,7 +95,6 @@ impl Order {
         let mut gate = Gate::new(definition.all_steps().iter().map(|step| step.before.len()));
         let mut last = std::mem::take(&mut gate.ready);
         while let Some(index) = last.pop_last() {
-            gate.ready.insert(index);
             settle_backward(definition, state, &mut gate, index);
         }
         self.backward = Some(gate);
@@ -107,11 +104,8 @@ impl Order {
     /// The next step that may begin.
     pub(super) fn next_ready(&self, after_failure: bool, main: usize) -> Option<StepIndex> {
         let ready = &self.forward.ready;
-        let next = if after_failure {
-            ready.iter().find(|index| index.get() >= main)
-        } else {
-            ready.first().filter(|index| index.get() < main)
-        };
+        let main = StepIndex::at(main);
+        let next = if after_failure { ready.range(main..).next() } else { ready.range(..main).next() };
         next.copied()
     }
 
@@ -146,6 +140,11 @@ impl Order {
         self.backing_off.iter().copied()
     }
 
+    /// Whether an optional step that failed is being undone, or is to be.
+    pub(super) fn is_undoing_at_once(&self) -> bool {
+        !self.undoing_at_once.is_empty()
+    }
+
     /// Whether everything that had to be undone has been, or was given up.
     pub(super) fn is_undone(&self) -> bool {
         self.backward.as_ref().is_some_and(|gate| gate.unsettled == 0)
@@ -177,7 +176,8 @@ impl Gate {
     }
 }
 
-/// A step settles backwards once those after it have and it needs no undoing, or its undoing is over.
+/// A step settles backwards once those after it have and it needs no undoing, or its undoing is over. Until then it is
+/// ready once those after it have settled and its undoing has not begun.
 fn settle_backward(definition: &Definition, state: &State, gate: &mut Gate, index: StepIndex) {
     let mut work = vec![index];
     while let Some(index) = work.pop() {
@@ -185,10 +185,10 @@ fn settle_backward(definition: &Definition, state: &State, gate: &mut Gate, inde
         let known = state.step(&step.name);
         let over = !needs_undo(step, known) || known.undo.status.is_ended();
         let free = gate.waiting.get(index.get()) == Some(&0);
+        put(&mut gate.ready, index, free && !over && known.undo.status == UndoStatus::NotBegun);
         if !(over && free && gate.settle(index)) {
             continue;
         }
-        gate.ready.remove(&index);
         for earlier in &step.after {
             gate.release(*earlier);
             work.push(*earlier);
