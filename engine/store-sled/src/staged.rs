@@ -3,7 +3,8 @@
 use engine_core::id::{RunId, Seq};
 use engine_store::codec::{self, InboxId, MarkValue, Present, Row, State, TimerOf};
 use engine_store::{
-    Claim, ClaimChange, ClaimState, CommitError, Fence, InboxRow, IndexRow, RunWrite, StoreError, Timer, TimerRow, keys,
+    Claim, ClaimChange, ClaimState, CommitError, Fence, InboxRow, IndexRow, RunWrite, StoreError, TimerKey, TimerRow,
+    keys,
 };
 
 use crate::database::{self, Database, Writes};
@@ -162,7 +163,7 @@ impl View<'_> {
         self.put(row.run, keys::inbox(row.run, arrival), &InboxRow { arrival, ..row })
     }
 
-    fn remove_timer(&mut self, run: RunId, timer: &Timer) -> Result<(), CommitError> {
+    fn remove_timer(&mut self, run: RunId, timer: &TimerKey) -> Result<(), CommitError> {
         let key = keys::timer_of(run, timer);
         if let Some(TimerOf { clock, due }) = self.get(&key)? {
             self.remove(keys::timer(clock, due, run, timer));

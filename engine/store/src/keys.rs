@@ -9,7 +9,7 @@
 use engine_core::id::{Name, RunId, Seq, Side};
 use engine_core::time::Timestamp;
 
-use crate::row::{Class, Timer, TimerClock};
+use crate::row::{Class, TimerClock, TimerKey};
 
 /// What a key leads to: its first byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,13 +69,13 @@ impl Key {
         self.bytes(&number.to_be_bytes())
     }
 
-    fn timer(self, timer: &Timer) -> Self {
+    fn timer(self, timer: &TimerKey) -> Self {
         match timer {
-            Timer::Retry(step, side) => self.byte(0).name(step).byte(match side {
+            TimerKey::Retry(step, side) => self.byte(0).name(step).byte(match side {
                 Side::Forward => 0,
                 Side::Compensation => 1,
             }),
-            Timer::RunTimeout => self.byte(1),
+            TimerKey::RunTimeout => self.byte(1),
         }
     }
 
@@ -144,12 +144,12 @@ pub fn timers_from(clock: TimerClock, due: Timestamp) -> Vec<u8> {
 }
 
 /// A timer in the order of due times.
-pub fn timer(clock: TimerClock, due: Timestamp, run: RunId, timer: &Timer) -> Vec<u8> {
+pub fn timer(clock: TimerClock, due: Timestamp, run: RunId, timer: &TimerKey) -> Vec<u8> {
     Key(timers_from(clock, due)).run(run).timer(timer).0
 }
 
 /// A timer of a run.
-pub fn timer_of(run: RunId, timer: &Timer) -> Vec<u8> {
+pub fn timer_of(run: RunId, timer: &TimerKey) -> Vec<u8> {
     Key::new(Space::TimerOf).run(run).timer(timer).0
 }
 
@@ -209,11 +209,11 @@ mod tests {
     fn keys_sort_as_what_they_stand_for() {
         let run = |byte| RunId::from_bytes([byte; 16]);
         let at = Timestamp::from_millis;
-        let retry = |step: &str, side| Timer::Retry(Name::new(step), side);
+        let retry = |step: &str, side| TimerKey::Retry(Name::new(step), side);
         let mut timers = Vec::new();
         for due in [at(0), at(255), at(256), at(u64::MAX)] {
             for run in [run(0), run(1), run(255)] {
-                for name in [retry("a", Side::Forward), retry("ab", Side::Compensation), Timer::RunTimeout] {
+                for name in [retry("a", Side::Forward), retry("ab", Side::Compensation), TimerKey::RunTimeout] {
                     timers.push((due, run, name));
                 }
             }

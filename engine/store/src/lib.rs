@@ -28,7 +28,7 @@ use engine_core::time::Timestamp;
 pub use error::{CommitError, StoreError};
 pub use memory::{Gate, MemoryStore};
 pub use page::{Cursor, Page};
-pub use row::{Class, Filter, InboxRow, IndexRow, Status, Timer, TimerClock, TimerRow};
+pub use row::{Class, Filter, InboxRow, IndexRow, Status, TimerClock, TimerKey, TimerRow};
 pub use unit::{Claim, ClaimChange, ClaimState, Fence, Mark, RunWrite, Unit};
 
 /// A store of histories. Shared behind an `Arc`; every method may be called from many tasks at once.

@@ -1,9 +1,10 @@
 //! What the store keeps beside histories: index, timer and inbox rows.
 
-use engine_core::id::{Digest, Name, RunId, Seq, Side};
+use engine_core::id::{Digest, Name, RunId, Seq};
 use engine_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use engine_core::machine::TimerKey;
 pub use engine_core::state::Status;
 
 /// What a process that starts has to do for a run.
@@ -88,22 +89,13 @@ pub enum TimerClock {
     Wall,
 }
 
-/// What a timer is for; unique within its run.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Timer {
-    /// The next attempt of one side of a step.
-    Retry(Name, Side),
-    /// The run's timeout.
-    RunTimeout,
-}
-
 /// A timer of a run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TimerRow {
     /// The run.
     pub run: RunId,
     /// What it is for.
-    pub timer: Timer,
+    pub timer: TimerKey,
     /// When it is due.
     pub due: Timestamp,
     /// By which clock.
@@ -123,12 +115,10 @@ pub struct InboxRow {
     pub body: Vec<u8>,
 }
 
-impl Timer {
-    /// Bytes of the names in it.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Retry(step, _) => step.as_str().len(),
-            Self::RunTimeout => 0,
-        }
+/// Bytes of the names in a timer's key.
+pub(crate) fn timer_len(timer: &TimerKey) -> usize {
+    match timer {
+        TimerKey::Retry(step, _) => step.as_str().len(),
+        TimerKey::RunTimeout => 0,
     }
 }

@@ -7,7 +7,7 @@ use engine_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CommitError;
-use crate::row::{InboxRow, IndexRow, Timer, TimerRow};
+use crate::row::{InboxRow, IndexRow, TimerKey, TimerRow, timer_len};
 
 /// The number that an owner of a shard commits with. A higher one makes lower ones void.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Unit {
     /// Timers set; one that exists is replaced.
     pub timers_set: Vec<TimerRow>,
     /// Timers removed; one that is not there is no error.
-    pub timers_removed: Vec<(RunId, Timer)>,
+    pub timers_removed: Vec<(RunId, TimerKey)>,
     /// Marks written.
     pub marks: Vec<Mark>,
     /// Unique keys taken, moved or released.
@@ -136,7 +136,7 @@ impl Unit {
             fits(row.run, "inbox row", row.request_id.len() + row.body.len())?;
         }
         for row in &self.timers_set {
-            fits(row.run, "timer", row.timer.len())?;
+            fits(row.run, "timer", timer_len(&row.timer))?;
         }
         for mark in &self.marks {
             fits(mark.run, "mark", mark.name.len() + mark.value.len())?;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::definition::Compensate;
 use crate::event::{Recorded, Resolution, StuckReason};
 use crate::failure::Effect;
@@ -144,8 +146,8 @@ pub struct Send {
     pub timeout: Duration,
 }
 
-/// What a timer is for; unique within its run.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+/// What a timer is for; unique within its run. Stored, so variants may only be appended.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum TimerKey {
     /// The next attempt of one side of a step.
     Retry(Name, Side),

@@ -3,12 +3,10 @@
 use engine_core::bounds;
 use engine_core::event::{Event, Recorded};
 use engine_core::id::{Digest, Name, Seq, Side};
-use engine_core::machine::{Command, TimerKey, Turn};
+use engine_core::machine::{Command, Turn};
 use engine_core::payload::Payload;
 use engine_core::state::{State, Status};
-use engine_store::{
-    ClaimChange, Class, Fence, IndexRow, RunWrite, Store, StoreError, Timer, TimerClock, TimerRow, Unit,
-};
+use engine_store::{ClaimChange, Class, Fence, IndexRow, RunWrite, Store, StoreError, TimerClock, TimerRow, Unit};
 
 /// What of a run's index row does not change.
 #[derive(Clone, Debug)]
@@ -37,12 +35,12 @@ pub(crate) fn unit(identity: &Identity, state: &State, expected: Seq, turn: &Tur
     let run = state.run;
     let timers_set = turn.commands.iter().filter_map(|command| match command {
         Command::SetTimer { key, due } => {
-            Some(TimerRow { run, timer: timer(key), due: *due, clock: TimerClock::Engine })
+            Some(TimerRow { run, timer: key.clone(), due: *due, clock: TimerClock::Engine })
         }
         Command::Send(_) | Command::ClearTimer { .. } => None,
     });
     let timers_removed = turn.commands.iter().filter_map(|command| match command {
-        Command::ClearTimer { key } => Some((run, timer(key))),
+        Command::ClearTimer { key } => Some((run, key.clone())),
         Command::Send(_) | Command::SetTimer { .. } => None,
     });
     Unit {
@@ -57,13 +55,6 @@ pub(crate) fn unit(identity: &Identity, state: &State, expected: Seq, turn: &Tur
             row: row(identity, state),
         }),
         ..Unit::default()
-    }
-}
-
-fn timer(key: &TimerKey) -> Timer {
-    match key {
-        TimerKey::Retry(step, side) => Timer::Retry(step.clone(), *side),
-        TimerKey::RunTimeout => Timer::RunTimeout,
     }
 }
 

@@ -52,6 +52,7 @@ async fn run_case(refuse: Option<&str>, crash_after: Option<usize>) -> (Outcome,
     };
     let commits = crash_after.map_or(u64::MAX, |commits| commits as u64 + 1);
     tokio::select! {
+        biased;
         () = gate.reached(commits) => {}
         _ = started => {}
     }

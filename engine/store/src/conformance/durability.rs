@@ -7,7 +7,7 @@ use engine_core::id::{Digest, Name, Seq};
 use engine_core::payload::Payload;
 
 use super::{World, at, row, run, started, unit, unit_of};
-use crate::row::{Class, Filter, InboxRow, Timer, TimerClock, TimerRow};
+use crate::row::{Class, Filter, InboxRow, TimerClock, TimerKey, TimerRow};
 use crate::unit::{Claim, ClaimChange, ClaimState, Fence, Mark, Unit};
 use crate::{CommitError, Counters, StoreError};
 
@@ -131,7 +131,7 @@ pub async fn shows_only_what_is_synced(world: &mut World) {
     let claim = Claim { run: run(1), input: row(run(1), 1).input, state: ClaimState::Live };
     let full = Unit {
         inbox_put: vec![InboxRow { run: run(1), arrival: 0, request_id: "r".to_owned(), body: vec![1] }],
-        timers_set: vec![TimerRow { run: run(1), timer: Timer::RunTimeout, due: at(5), clock: TimerClock::Engine }],
+        timers_set: vec![TimerRow { run: run(1), timer: TimerKey::RunTimeout, due: at(5), clock: TimerClock::Engine }],
         marks: vec![Mark { run: run(1), name: "exported".to_owned(), value: vec![2] }],
         claims: vec![ClaimChange::Take { key: "key".to_owned(), claim, now: at(1) }],
         ..unit(fence, run(1), 0, 1)

@@ -4,7 +4,7 @@ use engine_core::bounds::RECORD_LEN;
 use engine_core::id::Seq;
 
 use super::{World, at, big, event, row, run, unit, unit_of};
-use crate::row::{InboxRow, Timer, TimerClock, TimerRow};
+use crate::row::{InboxRow, TimerClock, TimerKey, TimerRow};
 use crate::unit::{Claim, ClaimChange, ClaimState, Mark, Unit};
 use crate::{Class, CommitError};
 
@@ -77,7 +77,12 @@ pub async fn is_all_or_nothing(world: &mut World) {
     let take = |owner| ClaimChange::Take { key: key.clone(), claim: claim(owner), now: at(1) };
     let full = |fence, owner: u64| Unit {
         inbox_put: vec![InboxRow { run: run(owner), arrival: 0, request_id: "r".to_owned(), body: vec![1] }],
-        timers_set: vec![TimerRow { run: run(owner), timer: Timer::RunTimeout, due: at(5), clock: TimerClock::Engine }],
+        timers_set: vec![TimerRow {
+            run: run(owner),
+            timer: TimerKey::RunTimeout,
+            due: at(5),
+            clock: TimerClock::Engine,
+        }],
         marks: vec![Mark { run: run(owner), name: "exported".to_owned(), value: vec![2] }],
         claims: vec![ClaimChange::Take { key: format!("other-{owner}"), claim: claim(owner), now: at(1) }, take(owner)],
         ..unit(fence, run(owner), 0, 1)
@@ -168,7 +173,7 @@ pub async fn deletes(world: &mut World) {
         let timer = |timer, clock| TimerRow { run, timer, due: at(5), clock };
         let unit = Unit {
             inbox_put: vec![InboxRow { run, arrival: 0, request_id: "r".to_owned(), body: vec![1] }],
-            timers_set: vec![timer(Timer::RunTimeout, TimerClock::Wall)],
+            timers_set: vec![timer(TimerKey::RunTimeout, TimerClock::Wall)],
             marks: vec![Mark { run, name: "exported".to_owned(), value: vec![2] }],
             claims: vec![ClaimChange::Take { key: format!("key-{owner}"), claim, now: at(1) }],
             ..unit(world.fence, run, 0, 3)

@@ -3,7 +3,7 @@
 use engine_core::id::{Digest, Name, RunId, Seq, Side};
 
 use super::{World, at, big, event, row, run};
-use crate::row::{Class, Filter, InboxRow, Status, Timer, TimerClock, TimerRow};
+use crate::row::{Class, Filter, InboxRow, Status, TimerClock, TimerKey, TimerRow};
 use crate::unit::{Claim, ClaimChange, ClaimState, Fence, Mark, RunWrite, Unit};
 
 /// How many runs there are: few, so that they meet.
@@ -36,11 +36,11 @@ impl Dice {
         Name::new(self.of(&["charge", "charge_2", "a"]))
     }
 
-    fn timer(&mut self) -> Timer {
+    fn timer(&mut self) -> TimerKey {
         match self.roll(3) {
-            0 => Timer::RunTimeout,
-            1 => Timer::Retry(self.step(), Side::Forward),
-            _ => Timer::Retry(self.step(), Side::Compensation),
+            0 => TimerKey::RunTimeout,
+            1 => TimerKey::Retry(self.step(), Side::Forward),
+            _ => TimerKey::Retry(self.step(), Side::Compensation),
         }
     }
 

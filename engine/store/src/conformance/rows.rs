@@ -4,7 +4,7 @@ use engine_core::id::{Name, Seq, Side};
 
 use super::{World, at, row, run, unit};
 use crate::CommitError;
-use crate::row::{Class, InboxRow, Status, Timer, TimerClock, TimerRow};
+use crate::row::{Class, InboxRow, Status, TimerClock, TimerKey, TimerRow};
 use crate::unit::{Claim, ClaimChange, ClaimState, Mark, Unit};
 
 /// The index row is the one of the last commit.
@@ -29,16 +29,16 @@ pub async fn index_rows_follow(world: &mut World) {
 
 /// Timers come in the order of their due times, by their clock, once each.
 pub async fn timers_come_when_due(world: &mut World) {
-    let retry = |step: &str, side| Timer::Retry(Name::new(step), side);
+    let retry = |step: &str, side| TimerKey::Retry(Name::new(step), side);
     let timer = |owner, timer, due, clock| TimerRow { run: run(owner), timer, due: at(due), clock };
     let (engine, wall) = (TimerClock::Engine, TimerClock::Wall);
     let rows = vec![
         timer(2, retry("charge", Side::Forward), 300, engine),
         timer(1, retry("charge", Side::Forward), 200, engine),
         timer(1, retry("charge", Side::Compensation), 256, engine),
-        timer(3, Timer::RunTimeout, 100, engine),
-        timer(1, Timer::RunTimeout, 150, wall),
-        timer(4, Timer::RunTimeout, 200, engine),
+        timer(3, TimerKey::RunTimeout, 100, engine),
+        timer(1, TimerKey::RunTimeout, 150, wall),
+        timer(4, TimerKey::RunTimeout, 200, engine),
     ];
     let set = Unit { timers_set: rows.clone(), ..Unit::default() };
     world.commit(set).await.unwrap();
@@ -55,8 +55,8 @@ pub async fn timers_come_when_due(world: &mut World) {
     let moved = timer(1, retry("charge", Side::Forward), 50, wall);
     let change = Unit {
         timers_removed: vec![
-            (run(3), Timer::RunTimeout),
-            (run(2), Timer::RunTimeout),
+            (run(3), TimerKey::RunTimeout),
+            (run(2), TimerKey::RunTimeout),
             (run(1), retry("charge", Side::Compensation)),
         ],
         timers_set: vec![

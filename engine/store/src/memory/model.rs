@@ -10,7 +10,7 @@ use engine_core::time::Timestamp;
 use crate::codec;
 use crate::error::{CommitError, StoreError};
 use crate::keys;
-use crate::row::{Class, Filter, InboxRow, IndexRow, Timer, TimerClock, TimerRow};
+use crate::row::{Class, Filter, InboxRow, IndexRow, TimerClock, TimerKey, TimerRow};
 use crate::unit::{Claim, ClaimState, Fence, RunWrite, Unit};
 use crate::{Cursor, Page};
 
@@ -19,8 +19,8 @@ use crate::{Cursor, Page};
 pub(super) struct Model {
     runs: BTreeMap<RunId, Run>,
     classes: BTreeSet<(Class, RunId)>,
-    timers: BTreeMap<(RunId, Timer), TimerRow>,
-    due: BTreeSet<(TimerClock, Timestamp, RunId, Timer)>,
+    timers: BTreeMap<(RunId, TimerKey), TimerRow>,
+    due: BTreeSet<(TimerClock, Timestamp, RunId, TimerKey)>,
     inbox: BTreeMap<(RunId, u64), InboxRow>,
     arrivals: u64,
     marks: BTreeMap<(RunId, String), Vec<u8>>,
@@ -135,7 +135,7 @@ impl Model {
         self.inbox.insert((row.run, row.arrival), row);
     }
 
-    fn remove_timer(&mut self, run: RunId, timer: Timer) {
+    fn remove_timer(&mut self, run: RunId, timer: TimerKey) {
         if let Some(row) = self.timers.remove(&(run, timer)) {
             self.due.remove(&(row.clock, row.due, row.run, row.timer));
         }

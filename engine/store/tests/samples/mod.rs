@@ -13,7 +13,7 @@ use engine_core::id::{Digest, Name, RunId, Seq, Side};
 use engine_core::payload::{ContentType, Payload};
 use engine_core::time::Timestamp;
 use engine_store::codec::{State, TimerOf};
-use engine_store::{Claim, ClaimState, Class, InboxRow, IndexRow, Status, Timer, TimerClock, TimerRow};
+use engine_store::{Claim, ClaimState, Class, InboxRow, IndexRow, Status, TimerClock, TimerKey, TimerRow};
 
 pub fn run() -> RunId {
     RunId::from_bytes([1, 146, 4, 5, 6, 7, 120, 9, 138, 11, 12, 13, 14, 15, 16, 17])
@@ -266,9 +266,9 @@ pub fn index_rows() -> Vec<(String, IndexRow)> {
 
 pub fn timers() -> Vec<(String, TimerRow)> {
     let timers = [
-        ("forward", Timer::Retry(charge(), Side::Forward), TimerClock::Engine),
-        ("undo", Timer::Retry(charge(), Side::Compensation), TimerClock::Engine),
-        ("run", Timer::RunTimeout, TimerClock::Wall),
+        ("forward", TimerKey::Retry(charge(), Side::Forward), TimerClock::Engine),
+        ("undo", TimerKey::Retry(charge(), Side::Compensation), TimerClock::Engine),
+        ("run", TimerKey::RunTimeout, TimerClock::Wall),
     ];
     let row = |timer, clock| TimerRow { run: run(), timer, due: at(7), clock };
     timers.into_iter().map(|(name, timer, clock)| (name.to_owned(), row(timer, clock))).collect()
