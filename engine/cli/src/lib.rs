@@ -1,1 +1,85 @@
-//! engine-cli
+//! The verbs of the engine: `run`, `recover`, `list`, `show`, `history`, `graph`, `resolve`, `check`, `schema` and
+//! `mock-services`, for its own binary and for any program that wants them.
+//!
+//! ```no_run
+//! use engine_cli::App;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     engine_cli::main(App::new("engine", env!("CARGO_PKG_VERSION")))
+//! }
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`exit`] | what the exit codes mean |
+//! | `arguments`, `help` | the command line and its help |
+//! | `verbs` | a file for each verb |
+//! | `source`, `input`, `overrides`, `pairs` | what a run is started with |
+//! | `directory`, `session` | the data directory, and the engine on it |
+//! | `follow`, `progress`, `interrupt` | a run while it goes on |
+//! | `report`, `render` | what is shown of it |
+//!
+//! What a verb was asked for goes to standard output; errors go to standard error. With `-o json` standard output
+//! holds one JSON document and nothing else.
+
+mod app;
+mod arguments;
+mod directory;
+mod error;
+pub mod exit;
+mod follow;
+mod help;
+mod input;
+mod interrupt;
+mod overrides;
+mod pairs;
+mod print;
+mod progress;
+mod render;
+mod report;
+mod session;
+mod source;
+mod verbs;
+
+use std::process::ExitCode;
+
+pub use app::{App, Mocks};
+pub use async_trait::async_trait;
+pub use clap;
+pub use exit::Outcome;
+
+/// Stack of the threads that evaluate expressions, which nest deep.
+const STACK: usize = 8 << 20;
+
+/// Reads the command line, does what it says, and gives the code to exit with.
+pub fn main(app: App) -> ExitCode {
+    let verb = match arguments::parse(&app, std::env::args_os()) {
+        Ok(verb) => verb,
+        Err(outcome) => return outcome.into(),
+    };
+    log_where_asked_for();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::error(&format!("the system gives no threads to work with: {error}"));
+            return Outcome::DirectoryUnusable.into();
+        }
+    };
+    // On a worker thread, for its stack.
+    let done = runtime.block_on(async { tokio::spawn(verbs::carry_out(app, verb)).await });
+    let outcome = done.unwrap_or_else(|broken| {
+        print::error(&format!("the engine broke ({broken}); what was acknowledged is safe. Please report it"));
+        Outcome::Interrupted
+    });
+    runtime.shutdown_background();
+    outcome.into()
+}
+
+/// Writes what the engine does to standard error where `ENGINE_LOG` says so, as `ENGINE_LOG=debug`.
+fn log_where_asked_for() {
+    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("ENGINE_LOG") else { return };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that can't be set up is no reason not to work.
+    let _ = log.try_init();
+}

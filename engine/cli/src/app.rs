@@ -1,0 +1,43 @@
+//! The program that the verbs belong to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+/// A program with the engine's verbs.
+pub struct App {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) mocks: Option<Arc<dyn Mocks>>,
+}
+
+impl App {
+    /// A program with this name, as it is typed, and this version.
+    pub fn new(name: &'static str, version: &'static str) -> Self {
+        Self { name, version, mocks: None }
+    }
+
+    /// The same with mock services: `run --mock-services` and the verb `mock-services`.
+    pub fn mocks(self, mocks: impl Mocks) -> Self {
+        Self { mocks: Some(Arc::new(mocks)), ..self }
+    }
+}
+
+/// Mock services that a program brings along, so that its workflows can be tried with nothing else running.
+#[async_trait]
+pub trait Mocks: Send + Sync + 'static {
+    /// The verb `mock-services` as the command line shows it, which runs the services by themselves.
+    fn command(&self) -> clap::Command;
+
+    /// Runs the services by themselves until Ctrl-C, as the verb's arguments say.
+    async fn serve(&self, arguments: &clap::ArgMatches) -> Result<(), String>;
+
+    /// Whether this is a fault rule; else what is wrong with it.
+    fn check_fault(&self, rule: &str) -> Result<(), String>;
+
+    /// Starts the services in this process, on free ports, and gives their base URLs by name. They remember their
+    /// state in the directory. Called once at most.
+    async fn start(&self, state: PathBuf, faults: Vec<String>) -> Result<BTreeMap<String, String>, String>;
+}

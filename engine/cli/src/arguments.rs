@@ -1,0 +1,323 @@
+//! The command line, as types.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use engine_core::state::Status;
+
+use crate::app::App;
+use crate::directory;
+use crate::exit::Outcome;
+use crate::help;
+use crate::input::Given;
+use crate::overrides::Override;
+use crate::pairs;
+
+/// Runs workflows of many steps across services, to their end or cleanly undone, whatever crashes meanwhile.
+#[derive(Parser, Debug)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true, subcommand_required = true)]
+#[command(subcommand_value_name = "VERB")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Known,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every verb takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// Where runs are kept
+    #[arg(long, global = true, value_name = "DIR", env = "ENGINE_DATA_DIR", default_value = directory::DEFAULT)]
+    pub(crate) data_dir: PathBuf,
+    /// How to answer; `json` is one JSON document on standard output
+    #[arg(short = 'o', long = "output", global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// How a verb answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    // For people.
+    Text,
+    // For programs.
+    Json,
+}
+
+/// A verb with its arguments, and what every verb takes.
+pub(crate) struct Asked {
+    pub(crate) verb: Verb,
+    pub(crate) common: Common,
+}
+
+/// A verb with its arguments.
+pub(crate) enum Verb {
+    /// One that every program has.
+    Known(Known),
+    /// `mock-services`, whose arguments are the program's own.
+    MockServices(ArgMatches),
+}
+
+/// The verbs that every program has.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Known {
+    /// Run a workflow and follow it to its end; the same command again goes on with an open run
+    Run(RunArguments),
+    /// Take up open runs and drive them to their ends
+    Recover {
+        /// Only this run: its id, the beginning of it, or its workflow id
+        run: Option<String>,
+    },
+    /// List runs, newest first
+    List(ListArguments),
+    /// Show a run: status, steps, failures, and what to do where it is stuck
+    Show {
+        /// The run: its id, the beginning of it, or its workflow id
+        run: String,
+    },
+    /// Print what happened to a run, event by event
+    History {
+        /// The run: its id, the beginning of it, or its workflow id
+        run: String,
+    },
+    /// Draw a workflow, or a run with its states
+    Graph {
+        /// A workflow file, or a run
+        #[arg(value_name = "FILE|RUN")]
+        what: String,
+        /// The language of the drawing: pipe dot into `dot -Tsvg`, put mermaid into a Markdown page
+        #[arg(long = "format", default_value = "dot")]
+        language: Language,
+    },
+    /// Say what to do about a stuck step, and follow the run on
+    Resolve(ResolveArguments),
+    /// Check workflow files; run nothing
+    Check {
+        /// Workflow files and run files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the JSON Schema of workflow files, for editors
+    Schema,
+}
+
+/// A language that drawings are written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Language {
+    // Graphviz.
+    Dot,
+    // As Markdown pages show it.
+    Mermaid,
+}
+
+/// `run`
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// A workflow file, or a run file that names a stored workflow
+    pub(crate) file: PathBuf,
+    /// The input: JSON, @FILE, or - for standard input
+    #[arg(long, value_name = "JSON|@FILE|-", value_parser = Given::parse, allow_hyphen_values = true)]
+    pub(crate) input: Option<Given>,
+    /// Use the example input of the workflow file
+    #[arg(long, conflicts_with = "input")]
+    pub(crate) example: bool,
+    /// The run's own id, unique per workflow: the same command again finds the run by it
+    #[arg(long, value_name = "ID", value_parser = pairs::workflow_id)]
+    pub(crate) id: Option<String>,
+    /// Start another run although one with this input is open
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) new: bool,
+    /// Mark the run; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pairs::label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// Use another base URL for a service, for this run; may be repeated
+    #[arg(long = "override", value_name = "SERVICE.url=URL", value_parser = Override::parse)]
+    pub(crate) overrides: Vec<Override>,
+    /// Use mock services, which run in this process; without --input, on the example input
+    #[arg(long)]
+    pub(crate) mock_services: bool,
+    /// Make a mock service misbehave, as payment/process:status=503,times=2; may be repeated
+    #[arg(long = "fault", value_name = "RULE", requires = "mock_services")]
+    pub(crate) faults: Vec<String>,
+}
+
+/// `list`
+#[derive(Args, Debug)]
+pub(crate) struct ListArguments {
+    /// Only runs with this status; may be repeated
+    #[arg(long = "status", value_name = "STATUS", value_parser = status)]
+    pub(crate) statuses: Vec<Status>,
+    /// Only runs of this workflow
+    #[arg(long, value_name = "WORKFLOW")]
+    pub(crate) workflow: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+/// `resolve`
+#[derive(Args, Debug)]
+pub(crate) struct ResolveArguments {
+    /// The run: its id, the beginning of it, or its workflow id
+    pub(crate) run: String,
+    /// The stuck step; none where the run is stuck as a whole
+    pub(crate) step: Option<String>,
+    #[command(flatten)]
+    pub(crate) action: Action,
+    /// The id of this request: a repeat with the same id gets the first answer
+    #[arg(long, value_name = "ID", value_parser = pairs::workflow_id)]
+    pub(crate) request_id: Option<String>,
+}
+
+/// What is to be done about something stuck.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Action {
+    /// Try again
+    #[arg(long)]
+    pub(crate) retry: bool,
+    /// It was done, with this output (JSON, @FILE, -); of a compensation: it was undone by hand
+    #[arg(long, value_name = "OUTPUT", num_args = 0..=1, default_missing_value = "", value_parser = Done::parse)]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) done: Option<Done>,
+    /// Go on without it; of a compensation: its effect remains
+    #[arg(long)]
+    pub(crate) skip: bool,
+    /// It did not happen: the run turns back
+    #[arg(long)]
+    pub(crate) fail: bool,
+}
+
+/// What `--done` says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Done {
+    /// That it was done.
+    Only,
+    /// That it was done, with this output.
+    With(Given),
+}
+
+impl Done {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(Self::Only) } else { Given::parse(text).map(Self::With) }
+    }
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    let known = [
+        Status::Pending,
+        Status::Running,
+        Status::Waiting,
+        Status::Paused,
+        Status::Compensating,
+        Status::Stuck,
+        Status::Completed,
+        Status::Compensated,
+        Status::Failed,
+        Status::Cancelled,
+    ];
+    let found = known.into_iter().find(|status| status.to_string().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| format!("a status is one of {}", known.map(|status| status.to_string()).join(", ")))
+}
+
+/// The name of the verb whose arguments are the program's own.
+const MOCK_SERVICES: &str = "mock-services";
+
+/// The whole command line of a program.
+pub(crate) fn command(app: &App) -> clap::Command {
+    let mut command = Cli::command().name(app.name).bin_name(app.name).version(app.version);
+    match &app.mocks {
+        Some(mocks) => command = command.subcommand(mocks.command().name(MOCK_SERVICES)),
+        None => {
+            command = command.mut_subcommand("run", |run| {
+                run.mut_arg("mock_services", |arg| arg.hide(true)).mut_arg("faults", |arg| arg.hide(true))
+            });
+        }
+    }
+    help::grouped(command)
+}
+
+/// Reads a command line. Where there is nothing to carry out, it says why and with what to exit.
+pub(crate) fn parse(app: &App, line: impl IntoIterator<Item = OsString>) -> Result<Asked, Outcome> {
+    let stop = |error: clap::Error| {
+        // Help and version come as errors too, and go to standard output.
+        let _ = error.print();
+        if error.use_stderr() { Outcome::BadInput } else { Outcome::Completed }
+    };
+    let mut command = command(app);
+    let matches = command.try_get_matches_from_mut(line).map_err(stop)?;
+    if let Some((MOCK_SERVICES, arguments)) = matches.subcommand() {
+        let common = Common::from_arg_matches(&matches).map_err(stop)?;
+        return Ok(Asked { verb: Verb::MockServices(arguments.clone()), common });
+    }
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| stop(error.format(&mut command)))?;
+    Ok(Asked { verb: Verb::Known(cli.verb), common: cli.common })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Asked, Outcome> {
+        let line = format!("engine {line}");
+        parse(&App::new("engine", "0"), line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command(&App::new("engine", "0")).debug_assert();
+    }
+
+    #[test]
+    fn mistakes_are_bad_input_and_help_is_not() {
+        for bad in [
+            "",
+            "rnu x.json",
+            "run",
+            "run a.json --id",
+            "run a.json --example --input 1",
+            "run a.json --override x=1",
+            "run a.json --fault x",
+            "resolve r",
+            "resolve r s --retry --skip",
+            "list --status Happy",
+            "run a.json --id x --new",
+        ] {
+            assert!(matches!(read(bad), Err(Outcome::BadInput)), "{bad}");
+        }
+        assert!(matches!(read("--version"), Err(Outcome::Completed)));
+        assert!(matches!(read("run --help"), Err(Outcome::Completed)));
+    }
+
+    #[test]
+    fn done_takes_an_output_or_none() {
+        let given = |line: &str| match read(line).map(|asked| asked.verb) {
+            Ok(Verb::Known(Known::Resolve(resolve))) => (resolve.step, resolve.action.done),
+            _ => panic!("{line}"),
+        };
+        assert_eq!(given("resolve r s --done"), (Some("s".to_owned()), Some(Done::Only)));
+        assert_eq!(
+            given("resolve r s --done -1"),
+            (Some("s".to_owned()), Some(Done::With(Given::Text("-1".to_owned()))))
+        );
+        assert_eq!(given("resolve r s --skip"), (Some("s".to_owned()), None));
+    }
+
+    #[test]
+    fn common_flags_stand_anywhere() {
+        for line in ["list -o json --data-dir /x", "-o json list --data-dir /x", "--data-dir /x -o json list"] {
+            let asked = read(line).unwrap_or_else(|_| panic!("{line}"));
+            assert_eq!(asked.common.format, Format::Json);
+            assert_eq!(asked.common.data_dir, PathBuf::from("/x"));
+        }
+    }
+
+    #[test]
+    fn statuses_are_read_in_any_case() {
+        assert_eq!(status("stuck"), Ok(Status::Stuck));
+        assert_eq!(status("Completed"), Ok(Status::Completed));
+        assert!(status("done").is_err());
+    }
+}

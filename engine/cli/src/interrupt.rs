@@ -1,0 +1,50 @@
+//! Ctrl-C and SIGTERM: the first asks to stop, the second leaves at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::print;
+
+/// Whether the process was asked to stop.
+#[derive(Clone)]
+pub(crate) struct Interrupt {
+    asked: watch::Receiver<bool>,
+}
+
+impl Interrupt {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Result<Self, CliError> {
+        let unavailable = |error| CliError::directory(format!("signals can't be listened to: {error}"));
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
+        let (ask, asked) = watch::channel(false);
+        tokio::spawn(async move {
+            let mut again = false;
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if again {
+                    print::note("left at once; what was acknowledged is safe");
+                    std::process::exit(i32::from(Outcome::Interrupted.code()));
+                }
+                again = true;
+                // Nobody may be waiting for it, which is fine.
+                let _ = ask.send(true);
+            }
+        });
+        Ok(Self { asked })
+    }
+
+    /// Comes back once the process was asked to stop.
+    pub(crate) async fn asked(&mut self) {
+        if self.asked.wait_for(|asked| *asked).await.is_err() {
+            // The listener is gone with the runtime: nobody can ask any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The engine on a data directory, from the first look at it to its clean end.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine_core::id::RunId;
+use engine_runtime::read::{self, FindError, LoadError};
+use engine_runtime::{DriveError, Engine, EngineError, Options};
+use engine_store::Store;
+use tokio::sync::OnceCell;
+
+use crate::app::{App, Mocks};
+use crate::directory::DataDirectory;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::interrupt::Interrupt;
+
+/// How long attempts in flight may take to end once the process was asked to stop.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// An engine that this process drives runs with.
+pub(crate) struct Session {
+    pub(crate) engine: Engine,
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Session {
+    /// Opens an engine on an open store; mock services misbehave as `faults` say.
+    pub(crate) async fn open(
+        app: &App,
+        directory: &DataDirectory,
+        store: Arc<dyn Store>,
+        faults: Vec<String>,
+    ) -> Result<Self, CliError> {
+        let interrupt = Interrupt::listen()?;
+        let mut options = Options::system()?;
+        options.mocks = app.mocks.clone().map(|mocks| {
+            let state = directory.mock_services();
+            Arc::new(LazyMocks { mocks, state, faults, urls: OnceCell::new() }) as Arc<dyn engine_runtime::Mocks>
+        });
+        Ok(Self { engine: Engine::open(store, options).await?, interrupt })
+    }
+
+    /// The store that the engine works on.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &**self.engine.store()
+    }
+
+    /// Stops the engine and gives the data directory free.
+    pub(crate) async fn close(&self) -> Result<(), CliError> {
+        self.engine.shutdown(GRACE).await;
+        Ok(self.store().close().await?)
+    }
+}
+
+/// The run that a person means.
+pub(crate) async fn find(store: &dyn Store, text: &str) -> Result<RunId, CliError> {
+    read::find(store, text).await.map_err(|error| {
+        let message = error.to_string();
+        match error {
+            FindError::Unknown { .. } => CliError::nothing(message),
+            FindError::Ambiguous { .. } => CliError::bad_input(message),
+            _ => CliError::directory(message),
+        }
+    })
+}
+
+/// Who asks, for the history.
+pub(crate) fn actor() -> String {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|key| std::env::var(key).ok().filter(|name| !name.is_empty()));
+    name.map_or_else(|| "the command line".to_owned(), |name| name.chars().take(64).collect())
+}
+
+/// Mock services that start when the first run asks for them.
+struct LazyMocks {
+    mocks: Arc<dyn Mocks>,
+    state: PathBuf,
+    faults: Vec<String>,
+    urls: OnceCell<BTreeMap<String, String>>,
+}
+
+#[async_trait]
+impl engine_runtime::Mocks for LazyMocks {
+    async fn urls(&self) -> Result<BTreeMap<String, String>, String> {
+        let start = || self.mocks.start(self.state.clone(), self.faults.clone());
+        self.urls.get_or_try_init(start).await.cloned()
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Unknown(_) => Self::nothing(error.to_string()),
+            _ => Self::directory(error.to_string()),
+        }
+    }
+}
+
+impl From<DriveError> for CliError {
+    fn from(error: DriveError) -> Self {
+        match error {
+            DriveError::Load(error) => error.into(),
+            DriveError::ShuttingDown | DriveError::Busy(_) => {
+                Self { outcome: Outcome::Interrupted, message: error.to_string() }
+            }
+            _ => Self::directory(error.to_string()),
+        }
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        Self::directory(error.to_string())
+    }
+}

@@ -1,0 +1,45 @@
+//! `graph`: a workflow as a drawing, or a run with its states.
+
+use std::path::Path;
+
+use engine_runtime::read;
+use serde_json::json;
+
+use crate::arguments::{Format, Language};
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::print;
+use crate::render::graph::{dot, mermaid};
+use crate::session;
+use crate::source::{self, Source};
+use crate::verbs::Context;
+
+pub(super) async fn graph(context: &Context, what: &str, language: Language) -> Result<Outcome, CliError> {
+    let draw = match language {
+        Language::Dot => dot,
+        Language::Mermaid => mermaid,
+    };
+    let path = Path::new(what);
+    let names_a_file = path.is_file() || what.contains('/') || path.extension().is_some_and(|end| end == "json");
+    let drawing = if names_a_file {
+        match source::load(path)? {
+            Source::Workflow(definition) => draw(&definition, None),
+            Source::Run(run) => {
+                let runs = run.run;
+                return Err(CliError::bad_input(format!("{what}: only runs `{runs}`; name the workflow's own file")));
+            }
+        }
+    } else {
+        let store = context.directory.open_existing().await?;
+        let run = session::find(&*store, what).await?;
+        let state = read::state(&*store, run).await?;
+        let definition = read::definition(&*store, state.definition).await?;
+        store.close().await?;
+        draw(&definition, Some(&state))
+    };
+    match context.format {
+        Format::Text => print::text(&drawing),
+        Format::Json => print::json(&json!({ "graph": drawing })),
+    }
+    Ok(Outcome::Completed)
+}

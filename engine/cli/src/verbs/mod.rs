@@ -1,0 +1,88 @@
+//! The verbs, a file each.
+
+mod check;
+mod graph;
+mod history;
+mod list;
+mod mock_services;
+mod recover;
+mod resolve;
+mod run;
+mod schema;
+mod show;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::arguments::{Asked, Format, Known, Verb};
+use crate::directory::DataDirectory;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::print;
+use crate::progress::Target;
+use crate::render::report::Wording;
+
+/// What every verb works with.
+pub(crate) struct Context {
+    pub(crate) app: App,
+    pub(crate) directory: DataDirectory,
+    pub(crate) format: Format,
+    /// What names the data directory in commands.
+    tail: String,
+}
+
+impl Context {
+    /// How commands are written.
+    pub(crate) fn wording(&self) -> Wording<'_> {
+        Wording { program: self.app.name, tail: &self.tail }
+    }
+
+    /// Where progress goes.
+    pub(crate) fn target(&self) -> Target {
+        match self.format {
+            Format::Text => Target::StandardOutput,
+            Format::Json => Target::StandardError,
+        }
+    }
+
+    /// Says something beside the answer.
+    pub(crate) fn note(&self, text: &str) {
+        match self.format {
+            Format::Text => print::line(text),
+            Format::Json => print::note(text),
+        }
+    }
+}
+
+/// Does what the command line asks for.
+pub(crate) async fn carry_out(app: App, asked: Asked) -> Outcome {
+    let directory = DataDirectory::new(asked.common.data_dir);
+    let tail = directory.flag();
+    let context = Context { app, directory, format: asked.common.format, tail };
+    let done = match asked.verb {
+        Verb::MockServices(arguments) => mock_services::serve(&context, &arguments).await,
+        Verb::Known(verb) => known(&context, verb).await,
+    };
+    done.unwrap_or_else(|error| {
+        print::error(&error.message);
+        if context.format == Format::Json {
+            let code = error.outcome.code();
+            print::json(&json!({ "error": { "message": error.message }, "exit_code": code }));
+        }
+        error.outcome
+    })
+}
+
+async fn known(context: &Context, verb: Known) -> Result<Outcome, CliError> {
+    match verb {
+        Known::Run(arguments) => run::run(context, arguments).await,
+        Known::Recover { run } => recover::recover(context, run.as_deref()).await,
+        Known::List(arguments) => list::list(context, arguments).await,
+        Known::Show { run } => show::show(context, &run).await,
+        Known::History { run } => history::history(context, &run).await,
+        Known::Graph { what, language } => graph::graph(context, &what, language).await,
+        Known::Resolve(arguments) => resolve::resolve(context, arguments).await,
+        Known::Check { files } => Ok(check::check(context, &files)),
+        Known::Schema => Ok(schema::schema()),
+    }
+}

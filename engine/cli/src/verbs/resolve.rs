@@ -1,0 +1,60 @@
+//! `resolve`: an operator says what to do about something stuck, and the run goes on.
+
+use std::sync::Arc;
+
+use engine_core::event::{Answer, Resolution};
+use engine_core::id::{Name, RunId};
+use engine_runtime::{Random, Resolve, SystemRandom};
+
+use crate::arguments::{Action, Done, ResolveArguments};
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::follow;
+use crate::session::{self, Session, actor};
+use crate::verbs::Context;
+
+pub(super) async fn resolve(context: &Context, arguments: ResolveArguments) -> Result<Outcome, CliError> {
+    let (action, output) = said(&arguments.action)?;
+    let store = context.directory.open_existing().await?;
+    let run = session::find(&*store, &arguments.run).await?;
+    let past = store.row(run).await?.map(|row| row.last).unwrap_or_default();
+    let mut session = Session::open(&context.app, &context.directory, store, Vec::new()).await?;
+    let id = arguments.request_id.unwrap_or_else(|| {
+        // Each command is a request of its own: the step may be stuck again.
+        RunId::new(session.engine.now(), SystemRandom.bytes()).to_string()
+    });
+    let step = arguments.step.map(Name::new);
+    let request = Resolve { id, actor: actor(), step, action, output };
+    match session.engine.resolve(run, request).await? {
+        Answer::Accepted => {}
+        Answer::NoOp => context.note("there was nothing to do"),
+        Answer::Refused { message, .. } => {
+            session.close().await?;
+            return Err(CliError::bad_input(format!("refused: {message}")));
+        }
+    }
+    let outcome = follow::to_its_end(context, &mut session, run, past, &[]).await;
+    session.close().await?;
+    outcome
+}
+
+/// What is said, and the output that goes with it.
+type Said = (Resolution, Option<Arc<[u8]>>);
+
+/// Reads what is said.
+fn said(action: &Action) -> Result<Said, CliError> {
+    if let Some(output) = &action.done {
+        let output = match output {
+            Done::With(given) => Some(given.read("--done")?.0.to_string().into_bytes().into()),
+            Done::Only => None,
+        };
+        return Ok((Resolution::Done, output));
+    }
+    let action = match (action.retry, action.skip) {
+        (true, _) => Resolution::Retry,
+        (false, true) => Resolution::Skip,
+        // The command line takes exactly one.
+        (false, false) => Resolution::Fail,
+    };
+    Ok((action, None))
+}

@@ -1,0 +1,214 @@
+//! `run`: starts a run, or goes on with the one that the same command started before.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use engine_core::definition::Definition;
+use engine_core::id::{RunId, Seq};
+use engine_core::state::State;
+use engine_runtime::{DriveError, Reuse, Start, StartError, read};
+use engine_store::Store;
+use serde_json::{Value, json};
+
+use crate::arguments::{Format, RunArguments};
+use crate::directory::quoted;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::follow;
+use crate::overrides;
+use crate::print;
+use crate::render::one_line;
+use crate::session::{Session, actor};
+use crate::source::{self, Source};
+use crate::verbs::Context;
+
+/// A run that can be started: everything is checked.
+struct Prepared {
+    definition: Arc<Definition>,
+    input: Value,
+    overrides: Vec<(String, String)>,
+}
+
+pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Outcome, CliError> {
+    check_mocks(context, &arguments)?;
+    let first = context.directory.is_new();
+    let (prepared, store) = match source::load(&arguments.file)? {
+        Source::Workflow(definition) => {
+            // Checked as far as can be before anything is made.
+            let prepared = prepare(&arguments, definition, None)?;
+            (prepared, context.directory.open().await?)
+        }
+        Source::Run(file) => {
+            let store = context.directory.open_existing().await?;
+            let definition = stored(&*store, &file.run, &arguments.file).await?;
+            (prepare(&arguments, definition, file.input)?, store)
+        }
+    };
+    let mut session = Session::open(&context.app, &context.directory, store, arguments.faults.clone()).await?;
+    let outcome = start_and_follow(context, &mut session, &arguments, prepared).await;
+    let closed = session.close().await;
+    let (outcome, run) = outcome?;
+    closed?;
+    if first && context.format == Format::Text {
+        tips(context, &arguments, run);
+    }
+    Ok(outcome)
+}
+
+async fn start_and_follow(
+    context: &Context,
+    session: &mut Session,
+    arguments: &RunArguments,
+    prepared: Prepared,
+) -> Result<(Outcome, RunId), CliError> {
+    let start = Start {
+        definition: prepared.definition.clone(),
+        workflow_id: arguments.id.clone(),
+        actor: actor(),
+        input: prepared.input.to_string().into_bytes().into(),
+        labels: arguments.labels.clone(),
+        overrides: prepared.overrides.clone(),
+        reuse: if arguments.new { Reuse::Never } else { Reuse::OpenRun },
+    };
+    let started = session.engine.start(start).await.map_err(|error| refused(&error))?;
+    let past = if started.fresh {
+        context.note(&format!("{}; data in {}", named(&prepared, arguments, started.run), shown_directory(context)));
+        Seq(0)
+    } else {
+        let state = read::state(session.store(), started.run).await?;
+        context.note(&known(context, &state));
+        for note in differences(&state, &prepared) {
+            context.note(&note);
+        }
+        state.last
+    };
+    let extra = [("fresh", json!(started.fresh))];
+    let outcome = follow::to_its_end(context, session, started.run, past, &extra).await?;
+    Ok((outcome, started.run))
+}
+
+/// Whether the program has mock services, and the fault rules are rules.
+fn check_mocks(context: &Context, arguments: &RunArguments) -> Result<(), CliError> {
+    if !arguments.mock_services {
+        return Ok(());
+    }
+    let Some(mocks) = &context.app.mocks else {
+        return Err(CliError::bad_input("--mock-services: this program brings no mock services"));
+    };
+    for rule in &arguments.faults {
+        mocks.check_fault(rule).map_err(|why| CliError::bad_input(format!("--fault {}: {why}", quoted(rule))))?;
+    }
+    Ok(())
+}
+
+/// Checks everything that a run is started with. `own` is the input of a run file.
+fn prepare(arguments: &RunArguments, definition: Arc<Definition>, own: Option<Value>) -> Result<Prepared, CliError> {
+    let overrides = overrides::of_run(&arguments.overrides, arguments.mock_services, &definition)?;
+    let (input, origin) = input(arguments, &definition, own)?;
+    definition.check_input(&input).map_err(|error| CliError::input(&origin, &error))?;
+    Ok(Prepared { definition, input, overrides })
+}
+
+/// The input, and what it is called in messages.
+fn input(arguments: &RunArguments, definition: &Definition, own: Option<Value>) -> Result<(Value, String), CliError> {
+    let (file, name) = (arguments.file.display(), definition.name());
+    if let Some(given) = &arguments.input {
+        return given.read("--input");
+    }
+    match (own, definition.example()) {
+        (Some(own), _) if !arguments.example => Ok((own, format!("{file}: /input"))),
+        (_, Some(example)) if arguments.example || arguments.mock_services => {
+            Ok((example.clone(), format!("{file}: /input/example")))
+        }
+        (_, None) if arguments.example => {
+            Err(CliError::bad_input(format!("workflow `{name}` has no `input.example`: give --input JSON, @FILE or -")))
+        }
+        (_, example) => {
+            let or = match example {
+                Some(_) => ", or --example to try it on the example in its file",
+                None => " (null where it needs none)",
+            };
+            Err(CliError::bad_input(format!("workflow `{name}` needs an input: give --input JSON, @FILE or -{or}")))
+        }
+    }
+}
+
+/// The stored workflow that a run file names.
+async fn stored(store: &dyn Store, workflow: &str, file: &Path) -> Result<Arc<Definition>, CliError> {
+    let Some(digest) = store.current_definition(workflow).await? else {
+        let file = file.display();
+        return Err(CliError::bad_input(format!(
+            "{file}: no workflow `{workflow}` is stored here: run its own file once, and it is"
+        )));
+    };
+    Ok(read::definition(store, digest).await?)
+}
+
+fn refused(error: &StartError) -> CliError {
+    let message = error.to_string();
+    match error {
+        StartError::Input(error) => CliError::input("the input", error),
+        StartError::Ambiguous { runs } => {
+            let listed: Vec<String> = runs.iter().map(|run| format!("\n  {run}")).collect();
+            CliError::bad_input(format!(
+                "{} open runs of this workflow have this input. Go on with one by `recover RUN`, or start another with \
+                 --new:{}",
+                runs.len(),
+                listed.concat()
+            ))
+        }
+        StartError::NoSpace { .. }
+        | StartError::Store(_)
+        | StartError::NotCommitted(_)
+        | StartError::Drive(DriveError::Load(_)) => CliError::directory(message),
+        StartError::Drive(_) | StartError::ShuttingDown => CliError { outcome: Outcome::Interrupted, message },
+        _ => CliError::bad_input(message),
+    }
+}
+
+/// What a fresh run is called.
+fn named(prepared: &Prepared, arguments: &RunArguments, run: RunId) -> String {
+    let definition = &prepared.definition;
+    let id = arguments.id.as_ref().map(|id| format!(" ({})", one_line(id))).unwrap_or_default();
+    format!("{} {}, run {run}{id}", definition.name(), one_line(definition.version()))
+}
+
+fn shown_directory(context: &Context) -> String {
+    context.directory.path().display().to_string()
+}
+
+/// That the run is known, and how far it is.
+fn known(context: &Context, state: &State) -> String {
+    let id = state.workflow_id.as_ref().map(|id| format!(" ({})", one_line(id))).unwrap_or_default();
+    let what = if state.end.is_some() { "has ended already" } else { "is open: going on with it" };
+    format!("{} run {}{id} {what}; data in {}", state.workflow, state.run, shown_directory(context))
+}
+
+/// What the command says and the run, which was started before, does not do.
+fn differences(state: &State, prepared: &Prepared) -> Vec<String> {
+    let mut notes = Vec::new();
+    if state.definition != prepared.definition.digest() {
+        notes.push("note: the file has changed since; the run keeps the workflow that it started with".to_owned());
+    }
+    if state.overrides != prepared.overrides {
+        notes.push("note: the run keeps the services that it started with, whatever this command says".to_owned());
+    }
+    notes
+}
+
+/// Three commands to try next, after the first run in a new data directory.
+fn tips(context: &Context, arguments: &RunArguments, run: RunId) {
+    let wording = context.wording();
+    let (program, tail) = (wording.program, wording.tail);
+    let file = quoted(&arguments.file.display().to_string());
+    let third = if arguments.mock_services {
+        format!("{program} run {file} --mock-services --fault inventory/update:status=422{tail}")
+    } else {
+        format!("{program} graph {run} --format mermaid{tail}")
+    };
+    print::line("");
+    print::line("Try next:");
+    for command in [format!("{program} show {run}{tail}"), format!("{program} history {run}{tail}"), third] {
+        print::line(&format!("  {command}"));
+    }
+}
