@@ -181,8 +181,12 @@ impl Machine {
         let state = self.state.step(&name);
         let started_at = state.tries.since;
         let settles = call.idempotent && verdict.is_definite_refusal;
-        let sticks = state.effect == Effect::Unknown && verdict.effect == Effect::None && !settles;
-        let effect = if sticks { Effect::Unknown } else { verdict.effect };
+        let effect = match (state.effect, verdict.effect) {
+            // An operator had it tried again although it was done, if not as expected.
+            (Effect::Done, _) => Effect::Done,
+            (Effect::Unknown, Effect::None) if !settles => Effect::Unknown,
+            (Effect::None | Effect::Unknown, effect) => effect,
+        };
         let retried = if self.may_retry(index) {
             let unlimited = self.is_past_pivot(index) && !self.definition.step(index).optional;
             retry::next(
@@ -240,10 +244,18 @@ impl Machine {
         }
         let fatal = !harmless;
         self.emit(Event::StepFailed { step: step.clone(), attempt, started_at, failure, effect, fatal, output });
-        if fatal && !stopping {
-            let timed_out = self.timeout_due().is_some_and(|due| due <= self.now);
-            self.stop(if timed_out { StopCause::Timeout } else { StopCause::StepFailed(step) });
+        if fatal {
+            self.stop_for(step);
         }
+    }
+
+    /// A step failed, and the run stops with it; a timeout that is due by now, and perhaps was held, comes first.
+    pub(super) fn stop_for(&mut self, step: Name) {
+        if self.state.stop.is_some() {
+            return;
+        }
+        let timed_out = !self.is_pivot_done() && self.timeout_due().is_some_and(|due| due <= self.now);
+        self.stop(if timed_out { StopCause::Timeout } else { StopCause::StepFailed(step) });
     }
 
     /// The run stops going forward: back-offs end at once, and so do attempts that were not sent and steps that wait

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::definition::StepIndex;
-use crate::event::{Answer, Event, RequestKind, Resolution, SkipReason, StopCause};
+use crate::event::{Answer, Event, RequestKind, Resolution, SkipReason};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure};
 use crate::id::{IdempotencyKey, Name, Side};
@@ -155,9 +155,7 @@ impl Machine {
                     fatal: true,
                     output: None,
                 });
-                if self.state.stop.is_none() {
-                    self.stop(StopCause::StepFailed(step));
-                }
+                self.stop_for(step);
             }
         }
         Ok(())

@@ -186,7 +186,9 @@ impl StepState {
     fn cut_off(&mut self, side: Side, at: Timestamp) {
         match side {
             Side::Forward => {
-                self.effect = Effect::Unknown;
+                if self.effect == Effect::None {
+                    self.effect = Effect::Unknown;
+                }
                 self.again(side, self.tries.attempt + 1, at);
             }
             Side::Compensation => self.again(side, self.undo.tries.attempt + 1, at),

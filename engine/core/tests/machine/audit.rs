@@ -111,7 +111,7 @@ impl Audit<'_> {
             Event::StopBegan { cause } => self.stops(cause),
             Event::RecoveryNoted { cut_off } => {
                 for (name, side) in cut_off {
-                    if *side == Side::Forward {
+                    if *side == Side::Forward && self.of(name).effect == Effect::None {
                         self.of(name).effect = Effect::Unknown;
                     }
                 }
@@ -231,7 +231,8 @@ impl Audit<'_> {
             Some(says) => {
                 let settles = step.idempotent && says.definite;
                 let sticks = before == Effect::Unknown && says.effect == Effect::None && !settles;
-                if sticks { Effect::Unknown } else { says.effect }
+                let after = if sticks { Effect::Unknown } else { says.effect };
+                if before == Effect::Done { before } else { after }
             }
             None => before,
         };

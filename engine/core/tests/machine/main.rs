@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end by panic")]
 
 mod audit;
+mod cases;
 mod driver;
 mod expected;
 mod properties;
