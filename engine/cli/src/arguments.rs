@@ -180,7 +180,7 @@ pub(crate) struct Action {
     pub(crate) retry: bool,
     /// It was done, with this output (JSON, @FILE, -); of a compensation: it was undone by hand
     #[arg(long, value_name = "OUTPUT", num_args = 0..=1, default_missing_value = "", value_parser = Done::parse)]
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) done: Option<Done>,
     /// Go on without it; of a compensation: its effect remains
     #[arg(long)]

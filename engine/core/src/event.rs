@@ -194,6 +194,8 @@ pub enum Event {
         started_at: Timestamp,
         /// Why.
         failure: Failure,
+        /// What the attempts to undo it may have done all the same.
+        effect: Effect,
     },
     /// An operator gave up undoing a step: its effect remains, as residue.
     CompensationSkipped {

@@ -90,9 +90,9 @@ fn step_parts(event: &Event, payload: &Value) -> (&'static str, Value) {
             merge(&mut fields, json!({ "status": status }));
             ("CompensationCompleted", fields)
         }
-        Event::CompensationFailed { step, attempt, started_at, failure: why } => {
+        Event::CompensationFailed { step, attempt, started_at, failure: why, effect } => {
             let mut fields = ended(step, *attempt, *started_at);
-            merge(&mut fields, json!({ "failure": failure(why) }));
+            merge(&mut fields, json!({ "failure": failure(why), "effect": effect.to_string() }));
             ("CompensationFailed", fields)
         }
         Event::CompensationSkipped { step } => ("CompensationSkipped", json!({ "step": step.as_str() })),

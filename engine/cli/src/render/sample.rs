@@ -135,6 +135,9 @@ pub(crate) fn stuck() -> Vec<Recorded> {
     let mut events = until_undo();
     let failure = Failure::new("HTTP_422", "answered 422: too late").with_status(422);
     let step = Name::new("charge");
-    events.push((630, Event::CompensationFailed { step, attempt: 1, started_at: at(600), failure }));
+    events.push((
+        630,
+        Event::CompensationFailed { step, attempt: 1, started_at: at(600), failure, effect: Effect::None },
+    ));
     recorded(events)
 }

@@ -3,7 +3,7 @@
 use crate::definition::{HttpCall, Step, StepIndex};
 use crate::event::{Event, TriedAndFailed};
 use crate::expression::Value;
-use crate::failure::Failure;
+use crate::failure::{Effect, Failure};
 use crate::id::{Name, Side};
 use crate::machine::document::{Document, Reads, forward_document};
 use crate::machine::ending::Phase;
@@ -34,7 +34,7 @@ impl Machine {
         let step = step.name.clone();
         match render_call(call, &document) {
             Ok(call) => self.emit(Event::CompensationStarted { step, call }),
-            Err(error) => self.compensation_failed(step, 0, expression_failed(&error)),
+            Err(error) => self.compensation_failed(step, 0, expression_failed(&error), Effect::None),
         }
         Ok(())
     }
@@ -42,7 +42,7 @@ impl Machine {
     /// What the expressions of a compensation read.
     pub(super) fn compensation_document(&self, step: &Step, call: &HttpCall) -> Result<Value, Needs> {
         let effect = self.state.step(&step.name).effect;
-        let forward_key = self.forward_key(&step.name);
+        let forward_key = self.key(&step.name, Side::Forward);
         Document::new(self.data(), Reads::default().templates(call_templates(call)))
             .own_step(&step.name)
             .with("key", self.key(&step.name, Side::Compensation))
@@ -66,6 +66,7 @@ impl Machine {
             }
             Err(verdict) => verdict,
         };
+        let effect = verdict.effect_after(state.undo.effect, call);
         let moment = retry::Moment { now: self.now, unlimited: false, seed: (self.state.run, &step, attempt) };
         match retry::next(&call.retry, tries, &verdict.retry, &moment) {
             Some(Retried { delay, count }) => self.emit(Event::CompensationAttemptFailed(TriedAndFailed {
@@ -73,18 +74,18 @@ impl Machine {
                 attempt,
                 started_at,
                 failure: verdict.failure,
-                effect: verdict.effect,
+                effect,
                 count,
                 delay,
                 due: self.now.after(delay),
             })),
-            None => self.compensation_failed(step, attempt, verdict.failure),
+            None => self.compensation_failed(step, attempt, verdict.failure, effect),
         }
     }
 
     /// A step could not be undone: it waits for an operator.
-    pub(super) fn compensation_failed(&mut self, step: Name, attempt: u32, failure: Failure) {
+    pub(super) fn compensation_failed(&mut self, step: Name, attempt: u32, failure: Failure, effect: Effect) {
         let started_at = if attempt == 0 { self.now } else { self.state.step(&step).undo.tries.since };
-        self.emit(Event::CompensationFailed { step, attempt, started_at, failure });
+        self.emit(Event::CompensationFailed { step, attempt, started_at, failure, effect });
     }
 }

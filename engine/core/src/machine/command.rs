@@ -194,11 +194,11 @@ impl Machine {
     fn send(&self, step: &Name, side: Side) -> Option<Send> {
         let state = self.state.step(step);
         let rule = self.definition.step(self.definition.find(step.as_str())?);
-        let forward_key = IdempotencyKey::derive(self.state.run, step, Side::Forward, state.epoch);
+        let forward_key = IdempotencyKey::derive(self.state.run, step, Side::Forward, state.tries.epoch);
         let (key, key_of, timeout) = match side {
             Side::Forward => (forward_key, None, rule.http()?.timeout),
             Side::Compensation => {
-                let key = IdempotencyKey::derive(self.state.run, step, side, state.epoch);
+                let key = IdempotencyKey::derive(self.state.run, step, side, state.undo.tries.epoch);
                 (key, Some(forward_key), rule.compensate.as_ref()?.call_for(state.effect).timeout)
             }
         };

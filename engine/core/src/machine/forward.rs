@@ -109,18 +109,19 @@ impl Machine {
         if let Otherwise::Fail { message: Some(message), .. } = &step.otherwise {
             reads = reads.template(message);
         }
-        let mut document = Document::new(self.data(), reads).with("key", self.forward_key(&step.name));
+        let mut document = Document::new(self.data(), reads).with("key", self.key(&step.name, Side::Forward));
         if self.definition.is_on_failure(index) {
             document = document.with("error", error_document(&self.state));
         }
         document.build()
     }
 
-    pub(super) fn forward_key(&self, step: &Name) -> Value {
+    /// The key that the call of this side goes out with, for its expressions.
+    pub(super) fn key(&self, step: &Name, side: Side) -> Value {
         let state = self.state.step(step);
-        // A stuck step is rendered anew only where it did nothing, and then under the next key.
-        let epoch = state.epoch + u32::from(state.forward == Forward::Stuck);
-        Value::string(IdempotencyKey::derive(self.state.run, step, Side::Forward, epoch).as_str())
+        // What is stuck is rendered anew only where it did nothing, and then goes out under the next key.
+        let epoch = state.tries(side).epoch + u32::from(state.activity(side) == Activity::Stuck);
+        Value::string(IdempotencyKey::derive(self.state.run, step, side, epoch).as_str())
     }
 
     fn condition_is_false(&mut self, index: StepIndex, document: &Value) {
@@ -180,13 +181,7 @@ impl Machine {
         let name = self.name(index);
         let state = self.state.step(&name);
         let started_at = state.tries.since;
-        let settles = call.idempotent && verdict.is_definite_refusal;
-        let effect = match (state.effect, verdict.effect) {
-            // An operator had it tried again although it was done, if not as expected.
-            (Effect::Done, _) => Effect::Done,
-            (Effect::Unknown, Effect::None) if !settles => Effect::Unknown,
-            (Effect::None | Effect::Unknown, effect) => effect,
-        };
+        let effect = verdict.effect_after(state.effect, call);
         let retried = if self.may_retry(index) {
             let unlimited = self.is_past_pivot(index) && !self.definition.step(index).optional;
             retry::next(

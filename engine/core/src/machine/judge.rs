@@ -5,7 +5,7 @@ use base64::Engine as _;
 use crate::definition::{Expect, HttpCall, OutputRule};
 use crate::expression::{Encoding, Value};
 use crate::failure::{Effect, Failure};
-use crate::id::Name;
+use crate::id::{Name, Side};
 use crate::machine::classify::{self, Meaning};
 use crate::machine::document::{Document, Reads};
 use crate::machine::forward::expression_failed;
@@ -33,6 +33,18 @@ pub(super) struct Verdict {
 impl Verdict {
     fn new(retry: Again, effect: Effect, failure: Failure) -> Box<Self> {
         Box::new(Self { retry, effect, failure, is_definite_refusal: false, output: None })
+    }
+
+    /// What is known of all attempts together once this one has failed. Unknown sticks, but a callee that honours
+    /// keys settles it by refusing the same key for good.
+    pub(super) fn effect_after(&self, before: Effect, call: &HttpCall) -> Effect {
+        let settles = call.idempotent && self.is_definite_refusal;
+        match (before, self.effect) {
+            // An operator had it tried again although it was done, if not as expected.
+            (Effect::Done, _) => Effect::Done,
+            (Effect::Unknown, Effect::None) if !settles => Effect::Unknown,
+            (Effect::None | Effect::Unknown, effect) => effect,
+        }
     }
 
     /// The callee said yes, and yet its answer is of no use: what it did stays open.
@@ -71,7 +83,7 @@ impl Machine {
         let document = Document::new(self.data(), reads)
             .own_step(step)
             .with("output", body.clone())
-            .with("key", self.forward_key(step))
+            .with("key", self.key(step, Side::Forward))
             .build()?;
         let with_body = |mut verdict: Box<Verdict>| {
             verdict.output = Some(Payload::json(body.to_vec()));

@@ -33,7 +33,7 @@ impl Machine {
             match side {
                 Side::Forward => self.give_up(index, given_up),
                 Side::Compensation => {
-                    self.compensation_failed(self.name(index), given_up.attempt, given_up.failure);
+                    self.compensation_failed(self.name(index), given_up.attempt, given_up.failure, given_up.effect);
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::definition::StepIndex;
 use crate::event::{Answer, Event, RequestKind, Resolution, SkipReason};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure};
-use crate::id::{IdempotencyKey, Name, Side};
+use crate::id::{Name, Side};
 use crate::machine::{Machine, Needs};
 use crate::payload::Payload;
 use crate::state::{Forward, UndoStatus};
@@ -19,11 +19,6 @@ enum Stuck {
 }
 
 impl Machine {
-    pub(super) fn key(&self, step: &Name, side: Side) -> Value {
-        let epoch = self.state.step(step).epoch;
-        Value::string(IdempotencyKey::derive(self.state.run, step, side, epoch).as_str())
-    }
-
     /// Answers a request to resolve something, once for each request id, and does what it says.
     pub(super) fn resolve(
         &mut self,
@@ -163,12 +158,11 @@ impl Machine {
 
     fn resolve_undo(&mut self, index: StepIndex, action: Resolution) -> Result<(), Needs> {
         let step = self.name(index);
-        let tries = self.state.step(&step).undo.tries.clone();
+        let undo = &self.state.step(&step).undo;
+        let attempt = undo.tries.attempt + 1;
         match action {
-            Resolution::Retry if tries.call.is_some() => {
-                self.emit(Event::AttemptStarted { step, side: Side::Compensation, attempt: tries.attempt + 1 });
-            }
-            Resolution::Retry => self.begin_compensation(index)?,
+            Resolution::Retry if undo.effect == Effect::None => self.begin_compensation(index)?,
+            Resolution::Retry => self.emit(Event::AttemptStarted { step, side: Side::Compensation, attempt }),
             Resolution::Done => {
                 self.emit(Event::CompensationCompleted { step, attempt: 0, started_at: self.now, status: None });
             }

@@ -111,6 +111,7 @@ mod tests {
             spent: Duration::from_millis(spent_ms),
             since: Timestamp::from_millis(1_000),
             call: Some(Seq(2)),
+            epoch: 0,
         }
     }
 

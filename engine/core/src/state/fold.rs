@@ -39,11 +39,7 @@ impl State {
             Event::RunFailed { residue, .. } => self.end(at, Status::Failed, None, residue),
             Event::RunCancelled { cause, residue, .. } => self.end(at, Status::Cancelled, Some(*cause), residue),
             Event::StepScheduled { step, .. } => self.touch(step, |state| {
-                if state.forward == Forward::Stuck {
-                    // Rendered anew only where the step provably did nothing: under a key of its own.
-                    state.epoch += 1;
-                }
-                state.tries.begin(seq, at);
+                state.tries.begin(seq, at, state.forward == Forward::Stuck);
                 state.forward = Forward::InFlight;
             }),
             Event::AttemptStarted { step, side, attempt } => self.touch(step, |state| state.again(*side, *attempt, at)),
@@ -69,7 +65,7 @@ impl State {
             }),
             Event::RequestAnswered { id, kind, answer, .. } => self.note_answer(id, kind, answer),
             Event::CompensationStarted { step, .. } => self.touch(step, |state| {
-                state.undo.tries.begin(seq, at);
+                state.undo.tries.begin(seq, at, state.undo.status == UndoStatus::Stuck);
                 state.undo.status = UndoStatus::InFlight;
             }),
             Event::CompensationAttemptFailed(failed) => {
@@ -78,7 +74,8 @@ impl State {
             Event::CompensationCompleted { step, .. } => {
                 self.touch(step, |state| state.undo.status = UndoStatus::Undone);
             }
-            Event::CompensationFailed { step, failure, .. } => self.touch(step, |state| {
+            Event::CompensationFailed { step, failure, effect, .. } => self.touch(step, |state| {
+                state.undo.effect = *effect;
                 state.undo.failure = Some(failure.clone());
                 state.undo.status = UndoStatus::Stuck;
             }),
@@ -162,6 +159,7 @@ impl StepState {
 
     fn undo_attempt_failed(&mut self, failed: &TriedAndFailed, at: Timestamp) {
         self.undo.tries.failed(failed.count, at, failed.delay);
+        self.undo.effect = failed.effect;
         self.undo.failure = Some(failed.failure.clone());
         self.undo.status = UndoStatus::BackingOff { due: failed.due };
     }
@@ -191,7 +189,10 @@ impl StepState {
                 }
                 self.again(side, self.tries.attempt + 1, at);
             }
-            Side::Compensation => self.again(side, self.undo.tries.attempt + 1, at),
+            Side::Compensation => {
+                self.undo.effect = Effect::Unknown;
+                self.again(side, self.undo.tries.attempt + 1, at);
+            }
         }
     }
 }

@@ -38,8 +38,6 @@ pub struct StepState {
     pub tries: Tries,
     /// What it may have done.
     pub effect: Effect,
-    /// Which of its idempotency keys is in use.
-    pub epoch: u32,
     /// The latest failure.
     pub failure: Option<Failure>,
     /// Its output; of a failed step, the answer's body where it could be read.
@@ -84,6 +82,8 @@ pub struct Undo {
     pub status: UndoStatus,
     /// Its attempts.
     pub tries: Tries,
+    /// What its attempts may have done, until one succeeds.
+    pub effect: Effect,
     /// The latest failure.
     pub failure: Option<Failure>,
 }
@@ -115,11 +115,10 @@ impl StepState {
         forward: Forward::Pending,
         tries: Tries::NONE,
         effect: Effect::None,
-        epoch: 0,
         failure: None,
         output: None,
         ended_at: None,
-        undo: Undo { status: UndoStatus::NotBegun, tries: Tries::NONE, failure: None },
+        undo: Undo { status: UndoStatus::NotBegun, tries: Tries::NONE, effect: Effect::None, failure: None },
     };
 
     /// The attempts of one side.

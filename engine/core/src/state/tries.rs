@@ -36,21 +36,25 @@ pub struct Tries {
     pub since: Timestamp,
     /// The event that holds the rendered call.
     pub call: Option<Seq>,
+    /// Which of the idempotency keys is in use.
+    pub epoch: u32,
 }
 
 impl Tries {
     pub(super) const NONE: Self =
-        Self { attempt: 0, failures: 0, spent: Duration::ZERO, since: Timestamp::from_millis(0), call: None };
+        Self { attempt: 0, failures: 0, spent: Duration::ZERO, since: Timestamp::from_millis(0), call: None, epoch: 0 };
 
-    /// The first attempt of a newly rendered call begins.
-    pub(super) fn begin(&mut self, call: Seq, at: Timestamp) {
-        *self = Self { attempt: self.attempt + 1, call: Some(call), since: at, ..Self::NONE };
+    /// The first attempt of a newly rendered call begins; under the next key where an operator asked for it, who may
+    /// only where the calls before provably did nothing.
+    pub(super) fn begin(&mut self, call: Seq, at: Timestamp, afresh: bool) {
+        let epoch = self.epoch + u32::from(afresh);
+        *self = Self { attempt: self.attempt + 1, call: Some(call), since: at, epoch, ..Self::NONE };
     }
 
     /// A further attempt begins; with a fresh budget where an operator asked for it.
     pub(super) fn again(&mut self, attempt: u32, at: Timestamp, afresh: bool) {
         if afresh {
-            *self = Self { call: self.call, ..Self::NONE };
+            *self = Self { call: self.call, epoch: self.epoch, ..Self::NONE };
         }
         self.attempt = attempt;
         self.since = at;

@@ -157,11 +157,12 @@ impl RunTask {
             let unit = turn::unit(&self.setup.identity, self.machine.state(), self.durable, &turn, claims);
             self.durable = self.setup.committer.commit(unit).await?;
         }
+        // Before anybody is answered, so that who then follows the run does not see it where it was.
+        self.report();
         self.answer();
         for command in turn.commands {
             self.carry_out(command);
         }
-        self.report();
         Ok(())
     }
 

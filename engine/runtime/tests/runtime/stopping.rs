@@ -78,6 +78,9 @@ async fn a_stuck_compensation_waits_for_its_operator() {
     assert_eq!(engine.resolve(run, resolve("2", "charge", Resolution::Retry)).await.unwrap(), Answer::Accepted);
     let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
     assert_eq!(state.status(), Status::Compensated);
+    let keys: Vec<_> = world.sent().into_iter().filter(|sent| sent.path == "/refund").map(|sent| sent.key).collect();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1], "what provably did nothing is asked for anew under another key");
     let ended = engine.resolve(run, resolve("3", "charge", Resolution::Skip)).await.unwrap();
     assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"));
     engine.shutdown(Duration::from_secs(1)).await;

@@ -198,7 +198,13 @@ fn undo_events() -> Vec<Event> {
         Event::CompensationStarted { step: charge(), call: call(Method::Post, refund, Some(json())) },
         Event::CompensationAttemptFailed(tried(Effect::Unknown)),
         Event::CompensationCompleted { step: charge(), attempt: 2, started_at: at(5), status: None },
-        Event::CompensationFailed { step: charge(), attempt: 9, started_at: at(5), failure: failure() },
+        Event::CompensationFailed {
+            step: charge(),
+            attempt: 9,
+            started_at: at(5),
+            failure: failure(),
+            effect: Effect::Unknown,
+        },
         Event::CompensationSkipped { step: charge() },
     ]
 }

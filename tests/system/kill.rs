@@ -1,0 +1,123 @@
+//! `kill -9` at random moments, then the same command again.
+
+use std::path::Path;
+use std::process::Child;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::case::{Case, cases};
+use crate::support::{Engine, Random, Shop, fast, input};
+
+/// Kills in all; each case gets its share.
+const KILLS: usize = 220;
+const WORKERS: usize = 4;
+
+/// The latest moment of a kill: most runs are over by then.
+const LATEST_MS: u64 = 500;
+
+#[test]
+fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
+    let (cases, kills, next) = (cases(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let seeds = Mutex::new(Random::seeded("kill"));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while kills.load(Ordering::Relaxed) < KILLS {
+                    let round = next.fetch_add(1, Ordering::Relaxed);
+                    let random = seeds.lock().unwrap().fork();
+                    let case = &cases[round % cases.len()];
+                    kills.fetch_add(kill_and_go_on(case, round, random), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    eprintln!("{} kills in {} rounds", kills.load(Ordering::Relaxed), next.load(Ordering::Relaxed));
+}
+
+/// One run, killed up to three times and then left alone; gives the number of kills.
+fn kill_and_go_on(case: &Case, round: usize, mut random: Random) -> usize {
+    let shop = Shop::open(case.faults);
+    let (file, input) = case.files();
+    let (file, input) = (shop.file(&file), input.to_string());
+    let arguments: &[&str] =
+        if round.is_multiple_of(2) { &["--input", &input, "--id", "order-1001"] } else { &["--input", &input] };
+    let engine = shop.engine();
+    let (mut kills, mut ended) = (0, None);
+    for _ in 0..=random.below(3) {
+        let child = engine.spawn_run(&file, arguments);
+        match kill_after(child, Duration::from_millis(random.below(LATEST_MS))) {
+            None => kills += 1,
+            exit => {
+                ended = exit;
+                break;
+            }
+        }
+    }
+    // Without an id the command would start another run once the first has ended.
+    let exit = match ended {
+        Some(exit) => Some(exit),
+        None => go_on(&engine, &file, arguments),
+    };
+    let what = format!("{} (round {round}, {kills} kills)", case.name);
+    assert!(exit == Some(case.exit) || exit == case.exit_after_kill, "{what}: exit {exit:?}");
+    shop.until("late effects", |ledger| ledger["pending"] == 0);
+    assert_eq!(shop.effects().net(), case.effects.clone().net(), "{what}: {:#}", shop.ledger());
+    shop.assert_keys_are_sound();
+    kills
+}
+
+/// The same command again, unless a killed process had brought the run to its end: without an id the command would
+/// then start another one.
+fn go_on(engine: &Engine, file: &Path, arguments: &[&str]) -> Option<i32> {
+    let listed = engine.verb(&["list", "-o", "json"]);
+    if listed.exit == Some(0) {
+        let runs = listed.json()["runs"].as_array().unwrap().clone();
+        assert!(runs.len() <= 1, "one order, one run: {runs:?}");
+        let ended = runs.first().filter(|run| !run["ended_at"].is_null());
+        if let Some(run) = ended.and_then(|run| run["run"].as_str()) {
+            let shown = engine.verb(&["show", run, "-o", "json"]).json();
+            return shown["exit_code"].as_i64().map(|exit| exit as i32);
+        }
+    }
+    let ran = engine.run(file, arguments);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran.exit
+}
+
+/// Kills the process after a while; its exit code if it ended before.
+fn kill_after(mut child: Child, delay: Duration) -> Option<i32> {
+    let began = Instant::now();
+    while began.elapsed() < delay {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    // It may have ended in the meantime: then the kill came too late.
+    child.wait().unwrap().code()
+}
+
+/// The mock services die with the engine, and remember as it does.
+#[test]
+fn mock_services_in_the_same_process_are_killed_too() {
+    let mut random = Random::seeded("kill with mock services");
+    for round in 0..8 {
+        let shop = Shop::open(&[]);
+        let engine = Engine::new(&shop.dir().join("data"));
+        let (file, input) = (shop.file(&fast()), input().to_string());
+        let arguments = ["--mock-services", "--id", "order-1001", "--input", &input];
+        for _ in 0..3 {
+            let child = engine.spawn_run(&file, &arguments);
+            if kill_after(child, Duration::from_millis(random.below(LATEST_MS))).is_some() {
+                break;
+            }
+        }
+        let report = engine.run(&file, &arguments).assert_exit(0).json();
+        assert_eq!(report["output"]["status"], "completed", "round {round}");
+        let journal = std::fs::read_to_string(engine.data_dir.join("mock-services/mock-services.jsonl")).unwrap();
+        let charges = journal.lines().filter(|line| line.contains("charged")).count();
+        assert!(charges >= 1, "the mock services kept their journal under the data directory");
+    }
+}

@@ -1,0 +1,18 @@
+//! The real binary against the mock services.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+#![allow(clippy::print_stderr, reason = "seeds are printed")]
+
+mod bad_directory;
+mod bad_input;
+mod case;
+mod kill;
+mod outcomes;
+mod stuck;
+mod support;
+mod verbs;

@@ -1,0 +1,13 @@
+//! What the tests stand on: the binary, the mock services, the order saga and its variants.
+
+mod effects;
+mod engine;
+mod file;
+mod random;
+mod shop;
+
+pub(crate) use effects::Effects;
+pub(crate) use engine::{Engine, Ran};
+pub(crate) use file::{fast, input, saga};
+pub(crate) use random::Random;
+pub(crate) use shop::Shop;
