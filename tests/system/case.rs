@@ -72,11 +72,12 @@ fn once(file: &mut Value, step: &str) {
     file["steps"][step]["retry"] = json!({ "max_attempts": 1 });
 }
 
-/// The cases that end by themselves.
+/// All cases but one: a late charge without the fence, whose loss depends on the moment of a kill.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = completed();
     cases.extend(refused());
     cases.extend(undone());
+    cases.extend(stuck());
     cases
 }
 
@@ -102,6 +103,15 @@ fn completed() -> Vec<Case> {
             exit_after_kill: None,
             effects: all_well(),
             check: |shop, _| assert_eq!(shop.calls("process").len(), 3, "three attempts"),
+        },
+        Case {
+            name: "charge slow, its key in work after a kill",
+            faults: &["payment/process:late=1s,times=1"],
+            change: unchanged,
+            exit: 0,
+            exit_after_kill: None,
+            effects: all_well(),
+            check: no_more,
         },
         Case {
             name: "charge throttled",
@@ -212,6 +222,35 @@ fn refused() -> Vec<Case> {
             check: |shop, report| {
                 assert_eq!(codes(report), ["NO_CONNECTION"]);
                 assert_never_called(shop, "refund");
+            },
+        },
+    ]
+}
+
+/// Runs that wait for an operator, with what they did so far.
+fn stuck() -> Vec<Case> {
+    vec![
+        Case {
+            name: "refund refused",
+            faults: &["inventory/update:status=422", "payment/refund:status=422"],
+            change: unchanged,
+            exit: 7,
+            exit_after_kill: None,
+            effects: Effects { charges: 1, net: PAID.to_owned(), ..nothing() },
+            check: |_, report| assert_eq!(report["stuck"][0]["step"], "charge"),
+        },
+        Case {
+            name: "record unknown",
+            faults: &["order/create:cut=after"],
+            change: unchanged,
+            exit: 7,
+            exit_after_kill: None,
+            effects: Effects { confirmations: 0, events: 0, ..all_well() },
+            check: |shop, report| {
+                assert_eq!(report["stuck"][0]["step"], "create_record");
+                assert_eq!(shop.calls("create").len(), 4, "it was retried first");
+                assert_never_called(shop, "refund");
+                assert_never_called(shop, "release");
             },
         },
     ]

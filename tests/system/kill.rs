@@ -1,6 +1,5 @@
 //! `kill -9` at random moments, then the same command again.
 
-use std::path::Path;
 use std::process::Child;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +18,7 @@ const LATEST_MS: u64 = 500;
 #[test]
 fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
     let (cases, kills, next) = (cases(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let cut_off = AtomicUsize::new(0);
     let seeds = Mutex::new(Random::seeded("kill"));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
@@ -27,62 +27,73 @@ fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
                     let round = next.fetch_add(1, Ordering::Relaxed);
                     let random = seeds.lock().unwrap().fork();
                     let case = &cases[round % cases.len()];
-                    kills.fetch_add(kill_and_go_on(case, round, random), Ordering::Relaxed);
+                    let round = kill_and_go_on(case, round, random);
+                    kills.fetch_add(round.kills, Ordering::Relaxed);
+                    cut_off.fetch_add(round.cut_off, Ordering::Relaxed);
                 }
             });
         }
     });
-    eprintln!("{} kills in {} rounds", kills.load(Ordering::Relaxed), next.load(Ordering::Relaxed));
+    let [kills, rounds, cut_off] = [kills, next, cut_off].map(AtomicUsize::into_inner);
+    eprintln!("{kills} kills in {rounds} rounds; {cut_off} attempts were cut off");
+    assert!(cut_off >= KILLS / 10, "the kills came at the wrong moments: only {cut_off} attempts were cut off");
 }
 
-/// One run, killed up to three times and then left alone; gives the number of kills.
-fn kill_and_go_on(case: &Case, round: usize, mut random: Random) -> usize {
+/// What one round came to.
+struct Round {
+    kills: usize,
+    /// Attempts that recovery found cut off.
+    cut_off: usize,
+}
+
+/// One run, killed up to three times and then left alone.
+fn kill_and_go_on(case: &Case, round: usize, mut random: Random) -> Round {
     let shop = Shop::open(case.faults);
     let (file, input) = case.files();
     let (file, input) = (shop.file(&file), input.to_string());
     let arguments: &[&str] =
         if round.is_multiple_of(2) { &["--input", &input, "--id", "order-1001"] } else { &["--input", &input] };
     let engine = shop.engine();
-    let (mut kills, mut ended) = (0, None);
+    let (mut kills, mut exit) = (0, None);
     for _ in 0..=random.below(3) {
         let child = engine.spawn_run(&file, arguments);
-        match kill_after(child, Duration::from_millis(random.below(LATEST_MS))) {
-            None => kills += 1,
-            exit => {
-                ended = exit;
-                break;
-            }
+        exit = kill_after(child, Duration::from_millis(random.below(LATEST_MS)));
+        kills += usize::from(exit.is_none());
+        // A process may be killed when it had brought the run to its end; without an id the command would then start
+        // another run.
+        exit = exit.or_else(|| ended(&engine));
+        if exit.is_some() {
+            break;
         }
     }
-    // Without an id the command would start another run once the first has ended.
-    let exit = match ended {
-        Some(exit) => Some(exit),
-        None => go_on(&engine, &file, arguments),
-    };
+    let exit = exit.or_else(|| {
+        let ran = engine.run(&file, arguments);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        ran.exit
+    });
     let what = format!("{} (round {round}, {kills} kills)", case.name);
     assert!(exit == Some(case.exit) || exit == case.exit_after_kill, "{what}: exit {exit:?}");
     shop.until("late effects", |ledger| ledger["pending"] == 0);
     assert_eq!(shop.effects().net(), case.effects.clone().net(), "{what}: {:#}", shop.ledger());
     shop.assert_keys_are_sound();
-    kills
+    Round { kills, cut_off: attempts_cut_off(&engine) }
 }
 
-/// The same command again, unless a killed process had brought the run to its end: without an id the command would
-/// then start another one.
-fn go_on(engine: &Engine, file: &Path, arguments: &[&str]) -> Option<i32> {
+fn attempts_cut_off(engine: &Engine) -> usize {
+    let run = engine.verb(&["list", "-o", "json"]).json()["runs"][0]["run"].as_str().unwrap().to_owned();
+    let history = engine.verb(&["history", &run, "-o", "json"]).json();
+    let notes = history["events"].as_array().unwrap().iter().filter(|event| event["event"] == "RecoveryNoted");
+    notes.map(|note| note["cut_off"].as_array().unwrap().len()).sum()
+}
+
+/// The exit code that tells how the run ended, if it has.
+fn ended(engine: &Engine) -> Option<i32> {
     let listed = engine.verb(&["list", "-o", "json"]);
-    if listed.exit == Some(0) {
-        let runs = listed.json()["runs"].as_array().unwrap().clone();
-        assert!(runs.len() <= 1, "one order, one run: {runs:?}");
-        let ended = runs.first().filter(|run| !run["ended_at"].is_null());
-        if let Some(run) = ended.and_then(|run| run["run"].as_str()) {
-            let shown = engine.verb(&["show", run, "-o", "json"]).json();
-            return shown["exit_code"].as_i64().map(|exit| exit as i32);
-        }
-    }
-    let ran = engine.run(file, arguments);
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-    ran.exit
+    let runs = if listed.exit == Some(0) { listed.json()["runs"].as_array().unwrap().clone() } else { Vec::new() };
+    assert!(runs.len() <= 1, "one order, one run: {runs:?}");
+    let run = runs.first().filter(|run| !run["ended_at"].is_null())?["run"].as_str()?.to_owned();
+    let shown = engine.verb(&["show", &run, "-o", "json"]).json();
+    shown["exit_code"].as_i64().map(|exit| exit as i32)
 }
 
 /// Kills the process after a while; its exit code if it ended before.
