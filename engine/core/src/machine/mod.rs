@@ -216,6 +216,7 @@ impl Machine {
                 Ok(())
             }
             Input::TimerFired(key) => {
+                self.timer_came(key);
                 self.timer_fired(key);
                 Ok(())
             }
@@ -226,6 +227,18 @@ impl Machine {
             Input::Resolve { id, actor, step, action, output } => {
                 self.resolve(id, actor, step.as_ref(), *action, output.as_ref())
             }
+        }
+    }
+
+    /// A timer is no longer set: should it have come too early, it is set again.
+    fn timer_came(&mut self, key: &TimerKey) {
+        let slot = match key {
+            TimerKey::Retry(step, side) => Slot::Step(step.clone(), *side),
+            TimerKey::RunTimeout => Slot::RunTimeout,
+        };
+        if let Some(Command::SetTimer { .. }) = self.handed_out.get(&slot) {
+            self.handed_out.remove(&slot);
+            self.touched.insert(slot);
         }
     }
 

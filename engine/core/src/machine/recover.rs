@@ -44,9 +44,9 @@ impl Machine {
         let index = self.definition.find(name.as_str())?;
         let step = self.definition.step(index);
         let state = self.state.step(name);
-        let (call, stops) = match side {
-            Side::Forward => (step.http()?, self.state.stop.is_some() && !self.definition.is_on_failure(index)),
-            Side::Compensation => (step.compensate.as_ref()?.call_for(state.effect), false),
+        let (call, stops, effect) = match side {
+            Side::Forward => (step.http()?, self.is_stopping(index), state.effect),
+            Side::Compensation => (step.compensate.as_ref()?.call_for(state.effect), false, state.undo.effect),
         };
         let why = if stops {
             "the engine stopped during the attempt, and the run is being undone"
@@ -59,7 +59,7 @@ impl Machine {
             attempt: state.tries(side).attempt,
             started_at: state.tries(side).since,
             failure: Failure::new("CUT_OFF", why),
-            effect: Effect::Unknown,
+            effect: if effect == Effect::None { Effect::Unknown } else { effect },
             output: None,
         };
         Some((index, side, given_up))

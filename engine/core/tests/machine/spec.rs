@@ -188,10 +188,12 @@ pub(crate) fn specs(most: usize) -> impl Strategy<Value = Spec> {
 }
 
 fn assemble((own, after, pivot, timeout_ms, seed): (Vec<Drawn>, Vec<Drawn>, Option<Index>, Option<u64>, u64)) -> Spec {
+    // Of sixteen steps so many go well: else hardly a long run would get to its end.
+    let mood = [0u8, 8, 14, 16][usize::try_from(seed % 4).unwrap()];
     let main = own.len();
     let pivot = pivot.map(|pivot| pivot.index(main));
     let mut spec = Spec { steps: Vec::new(), main, pivot, timeout_ms, seed };
-    for (index, (mut step, name, edges)) in own.into_iter().chain(after).enumerate() {
+    for (index, (mut step, name, luck, edges)) in own.into_iter().chain(after).enumerate() {
         let first = if index < main { 0 } else { main };
         step.name = Name::new(format!("s{name}_{index}"));
         if index > first {
@@ -200,6 +202,9 @@ fn assemble((own, after, pivot, timeout_ms, seed): (Vec<Drawn>, Vec<Drawn>, Opti
         if index >= main {
             step.undone = None;
             step.stuck_if_unknown = false;
+        }
+        if luck < mood {
+            step.goes_well();
         }
         if pivot == Some(index) {
             step.kind = KindSpec::Http;
@@ -222,8 +227,23 @@ fn assemble((own, after, pivot, timeout_ms, seed): (Vec<Drawn>, Vec<Drawn>, Opti
     spec
 }
 
-/// A step before it has its place: with a number for its name, and the steps it comes after.
-type Drawn = (StepSpec, u8, Vec<Index>);
+impl StepSpec {
+    /// The step is carried out in the end, or skipped.
+    fn goes_well(&mut self) {
+        self.forward.last = Ending::Success;
+        self.forward.first.retain(|ending| ending.says(self.idempotent, self.expect).again);
+        self.forward.first.truncate(self.max_attempts as usize - 1);
+        if matches!(self.condition, ConditionSpec::Fails | ConditionSpec::NotBoolean) {
+            self.condition = ConditionSpec::None;
+        }
+        if self.kind == KindSpec::BadValue {
+            self.kind = KindSpec::Value;
+        }
+    }
+}
+
+/// A step before it has its place: with a number for its name, its luck, and the steps it comes after.
+type Drawn = (StepSpec, u8, u8, Vec<Index>);
 
 fn steps() -> impl Strategy<Value = Drawn> {
     let kind = prop_oneof![8 => Just(KindSpec::Http), 2 => Just(KindSpec::Value), 1 => Just(KindSpec::BadValue)];
@@ -236,7 +256,7 @@ fn steps() -> impl Strategy<Value = Drawn> {
     ];
     let undo = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2))
         .prop_map(|(unknown, needs_output, at_most_once)| UndoSpec { unknown, needs_output, at_most_once });
-    let order = (any::<u8>(), any::<u8>(), vec(any::<Index>(), 0..4));
+    let order = (any::<u8>(), any::<u8>(), 0u8..16, vec(any::<Index>(), 0..4));
     let what = (kind, condition, prop::bool::weighted(0.3), any::<bool>(), any::<bool>());
     let policy = (
         prop::bool::weighted(0.25),
@@ -269,7 +289,7 @@ fn steps() -> impl Strategy<Value = Drawn> {
             undo: answers.1,
             word: answers.2,
         };
-        (step, order.0, order.2)
+        (step, order.0, order.2, order.3)
     })
 }
 

@@ -159,6 +159,19 @@ fn all_attempts_send_the_same() {
 }
 
 #[test]
+fn a_timer_that_comes_too_early_is_set_again() {
+    let mut run = Story::of(json!({ "a": step(&[], json!({})) }));
+    run.answers("a", 500);
+    run.news();
+    run.fires_early("a");
+    assert_eq!(run.news(), [""; 0]);
+    assert_eq!(run.wait(), "200ms");
+    // One that comes too late does not send anything twice.
+    run.fires_early("a");
+    assert_eq!((run.news(), run.times_sent("a", Side::Forward)), (vec!["again a 2".to_owned()], 2));
+}
+
+#[test]
 fn late_results_are_dropped() {
     let mut run = Story::of(json!({ "a": step(&[], json!({})) }));
     run.answers("a", 500);

@@ -181,6 +181,16 @@ impl Story {
         }
     }
 
+    /// The timer of a forward retry is taken for due although it is not.
+    pub(super) fn fires_early(&mut self, step: &str) {
+        let key = TimerKey::Retry(Name::new(step), Side::Forward);
+        if let Some(Command::SetTimer { .. }) = self.active.get(&slot(&key)) {
+            self.active.remove(&slot(&key));
+        }
+        self.machine.push(Input::TimerFired(key));
+        self.turn();
+    }
+
     /// The process ends, and another one takes the run up.
     pub(super) fn crashes(&mut self) {
         self.active.clear();

@@ -80,13 +80,19 @@ fn at_most_once_and_cut_off_it_is_stuck() {
 fn done_but_not_as_expected_it_is_stuck() {
     let mut steps = saga();
     steps["p"]["expect"] = json!({ "that": "${ .output.ok }", "effect": "done" });
-    let mut run = at_pivot(steps, json!({}));
+    let mut run = at_pivot(steps.clone(), json!({}));
     run.answers_with("p", 200, &json!({ "ok": false }));
     assert_eq!(run.news(), ["stuck p done"]);
     run.resolve("p", Resolution::Retry);
     run.crashes();
     run.answers("p", 422);
     assert_eq!(run.news(), ["accepted", "again p 2", "recovered p", "stuck p done"]);
+    steps["p"]["retry"] = json!({ "max_attempts": 1 });
+    let mut run = at_pivot(steps, json!({}));
+    run.answers_with("p", 200, &json!({ "ok": false }));
+    run.resolve("p", Resolution::Retry);
+    run.crashes();
+    assert_eq!(run.news(), ["stuck p done", "accepted", "again p 2", "recovered p", "stuck p done"]);
 }
 
 #[test]
