@@ -38,6 +38,6 @@ pub trait Mocks: Send + Sync + 'static {
     fn check_fault(&self, rule: &str) -> Result<(), String>;
 
     /// Starts the services in this process, on free ports, and gives their base URLs by name. They remember their
-    /// state in the directory. Called once at most.
+    /// state in the directory, but misbehave by these rules only. Called once at most.
     async fn start(&self, state: PathBuf, faults: Vec<String>) -> Result<BTreeMap<String, String>, String>;
 }

@@ -61,6 +61,17 @@ impl DataDirectory {
         self.open().await
     }
 
+    /// Opens its store where it is there, looks something up, and closes it again.
+    pub(crate) async fn look<T>(
+        &self,
+        look: impl AsyncFnOnce(&dyn Store) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let store = self.open_existing().await?;
+        let seen = look(&*store).await;
+        store.close().await?;
+        seen
+    }
+
     /// What has to be added to a command so that it uses this directory.
     pub(crate) fn flag(&self) -> String {
         if self.path == Path::new(DEFAULT) || std::env::var_os("ENGINE_DATA_DIR").is_some_and(|set| set == self.path) {

@@ -1,11 +1,16 @@
 //! Ctrl-C and SIGTERM: the first asks to stop, the second leaves at once.
 
+use std::time::{Duration, Instant};
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::print;
+
+/// Signals so close together are one: a wrapper often passes on what the terminal sends to all anyway.
+const ONE: Duration = Duration::from_millis(250);
 
 /// Whether the process was asked to stop.
 #[derive(Clone)]
@@ -21,18 +26,21 @@ impl Interrupt {
         let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
         let (ask, asked) = watch::channel(false);
         tokio::spawn(async move {
-            let mut again = false;
+            let mut first: Option<Instant> = None;
             loop {
                 tokio::select! {
                     biased;
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if again {
+                if first.is_some_and(|first| first.elapsed() < ONE) {
+                    continue;
+                }
+                if first.is_some() {
                     print::note("left at once; what was acknowledged is safe");
                     std::process::exit(i32::from(Outcome::Interrupted.code()));
                 }
-                again = true;
+                first = Some(Instant::now());
                 // Nobody may be waiting for it, which is fine.
                 let _ = ask.send(true);
             }

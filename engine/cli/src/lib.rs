@@ -61,19 +61,27 @@ pub fn main(app: App) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => {
-            print::error(&format!("the system gives no threads to work with: {error}"));
-            return Outcome::DirectoryUnusable.into();
-        }
+        Err(error) => return no_threads(&error).into(),
     };
-    // On a worker thread, for its stack.
-    let done = runtime.block_on(async { tokio::spawn(verbs::carry_out(app, verb)).await });
-    let outcome = done.unwrap_or_else(|broken| {
-        print::error(&format!("the engine broke ({broken}); what was acknowledged is safe. Please report it"));
-        Outcome::Interrupted
-    });
+    // On a thread of its own, for its stack: definitions nest deep too.
+    let handle = runtime.handle().clone();
+    let work = move || handle.block_on(verbs::carry_out(app, verb));
+    let worker = std::thread::Builder::new().name("engine".to_owned()).stack_size(STACK).spawn(work);
+    let outcome = match worker.map(std::thread::JoinHandle::join) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => {
+            print::error("the engine broke, as said above; what was acknowledged is safe. Please report it");
+            Outcome::Interrupted
+        }
+        Err(error) => no_threads(&error),
+    };
     runtime.shutdown_background();
     outcome.into()
+}
+
+fn no_threads(error: &std::io::Error) -> Outcome {
+    print::error(&format!("the system gives no threads to work with: {error}. Free some, and try again"));
+    Outcome::DirectoryUnusable
 }
 
 /// Writes what the engine does to standard error where `ENGINE_LOG` says so, as `ENGINE_LOG=debug`.

@@ -17,6 +17,7 @@ use crate::directory::DataDirectory;
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
+use crate::verbs::Context;
 
 /// How long attempts in flight may take to end once the process was asked to stop.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -28,8 +29,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens an engine on an open store; mock services misbehave as `faults` say.
-    pub(crate) async fn open(
+    /// Opens an engine on an open store; mock services misbehave as `faults` say, and no other.
+    async fn open(
         app: &App,
         directory: &DataDirectory,
         store: Arc<dyn Store>,
@@ -44,15 +45,30 @@ impl Session {
         Ok(Self { engine: Engine::open(store, options).await?, interrupt })
     }
 
+    /// Works with an engine on an open store, which is closed cleanly in any case.
+    pub(crate) async fn with<T>(
+        context: &Context,
+        store: Arc<dyn Store>,
+        faults: Vec<String>,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let done = match Self::open(&context.app, &context.directory, store.clone(), faults).await {
+            Ok(mut session) => {
+                let done = work(&mut session).await;
+                session.engine.shutdown(GRACE).await;
+                done
+            }
+            Err(error) => Err(error),
+        };
+        let closed = store.close().await;
+        let done = done?;
+        closed?;
+        Ok(done)
+    }
+
     /// The store that the engine works on.
     pub(crate) fn store(&self) -> &dyn Store {
         &**self.engine.store()
-    }
-
-    /// Stops the engine and gives the data directory free.
-    pub(crate) async fn close(&self) -> Result<(), CliError> {
-        self.engine.shutdown(GRACE).await;
-        Ok(self.store().close().await?)
     }
 }
 

@@ -109,6 +109,9 @@ fn listed(title: &str, failures: &[StepFailure]) -> Vec<String> {
 /// What it waits for an operator for, each with the commands that get it out.
 fn stuck(report: &Report, wording: Wording<'_>) -> Vec<String> {
     let mut lines = Vec::new();
+    if !report.stuck.is_empty() {
+        lines.push("to be resolved by one of these commands:".to_owned());
+    }
     for stuck in &report.stuck {
         let what = match &stuck.step {
             Some((step, side)) => event::subject(step, *side),

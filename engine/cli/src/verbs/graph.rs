@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use engine_runtime::read;
+use engine_store::Store;
 use serde_json::json;
 
 use crate::arguments::{Format, Language};
@@ -30,12 +31,12 @@ pub(super) async fn graph(context: &Context, what: &str, language: Language) -> 
             }
         }
     } else {
-        let store = context.directory.open_existing().await?;
-        let run = session::find(&*store, what).await?;
-        let state = read::state(&*store, run).await?;
-        let definition = read::definition(&*store, state.definition).await?;
-        store.close().await?;
-        draw(&definition, Some(&state))
+        let look = async |store: &dyn Store| {
+            let state = read::state(store, session::find(store, what).await?).await?;
+            let definition = read::definition(store, state.definition).await?;
+            Ok(draw(&definition, Some(&state)))
+        };
+        context.directory.look(look).await?
     };
     match context.format {
         Format::Text => print::text(&drawing),

@@ -18,17 +18,19 @@ use crate::session;
 use crate::verbs::Context;
 
 pub(super) async fn history(context: &Context, run: &str) -> Result<Outcome, CliError> {
-    let store = context.directory.open_existing().await?;
-    let run = session::find(&*store, run).await?;
-    let history = read::history(&*store, run).await?;
-    match context.format {
-        Format::Text => print::lines(&lines(&history)),
-        Format::Json => {
-            let events = documents(&*store, run, &history).await?;
-            print::json(&json!({ "run": run.to_string(), "events": events }));
+    let look = async |store: &dyn Store| {
+        let run = session::find(store, run).await?;
+        let history = read::history(store, run).await?;
+        match context.format {
+            Format::Text => print::lines(&lines(&history)),
+            Format::Json => {
+                let events = documents(store, run, &history).await?;
+                print::json(&json!({ "run": run.to_string(), "events": events }));
+            }
         }
-    }
-    store.close().await?;
+        Ok(())
+    };
+    context.directory.look(look).await?;
     Ok(Outcome::Completed)
 }
 

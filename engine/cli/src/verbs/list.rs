@@ -1,6 +1,6 @@
 //! `list`: runs, newest first.
 
-use engine_store::{Filter, IndexRow};
+use engine_store::{Filter, IndexRow, Store};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, ListArguments};
@@ -13,20 +13,9 @@ use crate::render::{one_line, time};
 use crate::verbs::Context;
 
 pub(super) async fn list(context: &Context, arguments: ListArguments) -> Result<Outcome, CliError> {
-    let store = context.directory.open_existing().await?;
     let filter = Filter { workflow: arguments.workflow, statuses: arguments.statuses, ..Filter::default() };
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let (mut rows, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = store.list(&filter, cursor, limit - rows.len()).await?;
-        rows.extend(page.items);
-        cursor = page.next;
-        if cursor.is_none() || rows.len() >= limit {
-            break;
-        }
-    }
-    store.close().await?;
-    let more = cursor.is_some();
+    let (rows, more) = context.directory.look(async |store: &dyn Store| newest(store, &filter, limit).await).await?;
     match context.format {
         Format::Json => {
             print::json(&json!({ "runs": rows.iter().map(document).collect::<Vec<_>>(), "more": more }));
@@ -40,6 +29,19 @@ pub(super) async fn list(context: &Context, arguments: ListArguments) -> Result<
         }
     }
     Ok(Outcome::Completed)
+}
+
+/// The newest runs, and whether there are more.
+async fn newest(store: &dyn Store, filter: &Filter, limit: usize) -> Result<(Vec<IndexRow>, bool), CliError> {
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.list(filter, cursor, limit - rows.len()).await?;
+        rows.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() || rows.len() >= limit {
+            return Ok((rows, cursor.is_some()));
+        }
+    }
 }
 
 fn lines(rows: &[IndexRow]) -> Vec<String> {

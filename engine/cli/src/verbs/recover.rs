@@ -33,21 +33,16 @@ struct Recovered {
 
 pub(super) async fn recover(context: &Context, run: Option<&str>) -> Result<Outcome, CliError> {
     let store = context.directory.open_existing().await?;
-    let run = match run {
-        Some(text) => Some(session::find(&*store, text).await?),
-        None => None,
-    };
-    let mut session = Session::open(&context.app, &context.directory, store, Vec::new()).await?;
-    let outcome = match run {
-        Some(run) => one_alone(context, &mut session, run).await,
-        None => all(context, &mut session).await,
-    };
-    session.close().await?;
-    outcome
+    Session::with(context, store, Vec::new(), async |session| match run {
+        Some(run) => one_alone(context, session, run).await,
+        None => all(context, session).await,
+    })
+    .await
 }
 
 /// Drives one run on, as `run` would.
-async fn one_alone(context: &Context, session: &mut Session, run: RunId) -> Result<Outcome, CliError> {
+async fn one_alone(context: &Context, session: &mut Session, run: &str) -> Result<Outcome, CliError> {
+    let run = session::find(session.store(), run).await?;
     let (_, past) = row_of(session.store(), run).await?;
     follow::to_its_end(context, session, run, past, &[]).await
 }

@@ -16,26 +16,27 @@ use crate::verbs::Context;
 pub(super) async fn resolve(context: &Context, arguments: ResolveArguments) -> Result<Outcome, CliError> {
     let (action, output) = said(&arguments.action)?;
     let store = context.directory.open_existing().await?;
-    let run = session::find(&*store, &arguments.run).await?;
-    let past = store.row(run).await?.map(|row| row.last).unwrap_or_default();
-    let mut session = Session::open(&context.app, &context.directory, store, Vec::new()).await?;
+    Session::with(context, store, Vec::new(), async |session| {
+        let run = session::find(session.store(), &arguments.run).await?;
+        let past = session.store().row(run).await?.map(|row| row.last).unwrap_or_default();
+        let request = request(session, arguments, action, output);
+        match session.engine.resolve(run, request).await? {
+            Answer::Accepted => {}
+            Answer::NoOp => context.note("there was nothing to do"),
+            Answer::Refused { message, .. } => return Err(CliError::bad_input(format!("refused: {message}"))),
+        }
+        follow::to_its_end(context, session, run, past, &[]).await
+    })
+    .await
+}
+
+fn request(session: &Session, arguments: ResolveArguments, action: Resolution, output: Option<Arc<[u8]>>) -> Resolve {
     let id = arguments.request_id.unwrap_or_else(|| {
         // Each command is a request of its own: the step may be stuck again.
         RunId::new(session.engine.now(), SystemRandom.bytes()).to_string()
     });
     let step = arguments.step.map(Name::new);
-    let request = Resolve { id, actor: actor(), step, action, output };
-    match session.engine.resolve(run, request).await? {
-        Answer::Accepted => {}
-        Answer::NoOp => context.note("there was nothing to do"),
-        Answer::Refused { message, .. } => {
-            session.close().await?;
-            return Err(CliError::bad_input(format!("refused: {message}")));
-        }
-    }
-    let outcome = follow::to_its_end(context, &mut session, run, past, &[]).await;
-    session.close().await?;
-    outcome
+    Resolve { id, actor: actor(), step, action, output }
 }
 
 /// What is said, and the output that goes with it.

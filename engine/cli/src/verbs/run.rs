@@ -32,23 +32,25 @@ struct Prepared {
 pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Outcome, CliError> {
     check_mocks(context, &arguments)?;
     let first = context.directory.is_new();
-    let (prepared, store) = match source::load(&arguments.file)? {
+    let faults = arguments.faults.clone();
+    let (outcome, run) = match source::load(&arguments.file)? {
         Source::Workflow(definition) => {
             // Checked as far as can be before anything is made.
             let prepared = prepare(&arguments, definition, None)?;
-            (prepared, context.directory.open().await?)
+            let store = context.directory.open().await?;
+            let work = async |session: &mut Session| start_and_follow(context, session, &arguments, prepared).await;
+            Session::with(context, store, faults, work).await?
         }
         Source::Run(file) => {
             let store = context.directory.open_existing().await?;
-            let definition = stored(&*store, &file.run, &arguments.file).await?;
-            (prepare(&arguments, definition, file.input)?, store)
+            let work = async |session: &mut Session| {
+                let definition = stored(session.store(), &file.run, &arguments.file).await?;
+                let prepared = prepare(&arguments, definition, file.input)?;
+                start_and_follow(context, session, &arguments, prepared).await
+            };
+            Session::with(context, store, faults, work).await?
         }
     };
-    let mut session = Session::open(&context.app, &context.directory, store, arguments.faults.clone()).await?;
-    let outcome = start_and_follow(context, &mut session, &arguments, prepared).await;
-    let closed = session.close().await;
-    let (outcome, run) = outcome?;
-    closed?;
     if first && context.format == Format::Text {
         tips(context, &arguments, run);
     }

@@ -1,6 +1,7 @@
 //! `show`: everything there is to say of a run.
 
 use engine_core::state::Status;
+use engine_store::Store;
 
 use crate::arguments::Format;
 use crate::error::CliError;
@@ -12,10 +13,9 @@ use crate::session;
 use crate::verbs::Context;
 
 pub(super) async fn show(context: &Context, run: &str) -> Result<Outcome, CliError> {
-    let store = context.directory.open_existing().await?;
-    let run = session::find(&*store, run).await?;
-    let report = Report::load(&*store, run).await?;
-    store.close().await?;
+    let look = async |store: &dyn Store| Ok(Report::load(store, session::find(store, run).await?).await?);
+    let report = context.directory.look(look).await?;
+    let run = report.run();
     let wording = context.wording();
     let status = report.state.status();
     let rests = status.is_terminal() || status == Status::Stuck;
