@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Ou
             Session::with(context, store, faults, work).await?
         }
     };
-    if first && context.format == Format::Text {
+    if first && context.format == Format::Text && outcome != Outcome::Interrupted {
         tips(context, &arguments, run);
     }
     Ok(outcome)
