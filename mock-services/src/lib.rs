@@ -64,7 +64,7 @@ pub struct Options {
     /// Where they remember everything; without it, only in memory.
     pub state_dir: Option<PathBuf>,
     /// Rules from the start. With a state directory they replace the rules given at the start
-    /// before; a rule given again keeps its counters. None given: those remembered stay in force.
+    /// before, also when there are none; a rule given again keeps its counters.
     pub faults: Vec<Fault>,
 }
 

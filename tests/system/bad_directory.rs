@@ -75,7 +75,7 @@ fn an_interrupted_run_is_open_and_goes_on() {
         });
         let sent = Command::new("kill").arg(signal).arg(child.id().to_string()).stdout(Stdio::null()).status().unwrap();
         assert!(sent.success());
-        let stopped = crate::support::Ran::of(child.wait_with_output().unwrap());
+        let stopped = crate::support::Ran::of(&child.wait_with_output().unwrap());
         stopped.assert_exit(9).assert_says(&["open"]);
         assert_eq!(shop.calls("update").len(), 0, "nothing new began");
         engine.run(&file, &arguments).assert_exit(0);

@@ -93,7 +93,7 @@ fn ended(engine: &Engine) -> Option<i32> {
     assert!(runs.len() <= 1, "one order, one run: {runs:?}");
     let run = runs.first().filter(|run| !run["ended_at"].is_null())?["run"].as_str()?.to_owned();
     let shown = engine.verb(&["show", &run, "-o", "json"]).json();
-    shown["exit_code"].as_i64().map(|exit| exit as i32)
+    shown["exit_code"].as_i64().and_then(|exit| i32::try_from(exit).ok())
 }
 
 /// Kills the process after a while; its exit code if it ended before.

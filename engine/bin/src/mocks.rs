@@ -8,9 +8,6 @@ use engine_cli::clap::{ArgMatches, Args, Command, FromArgMatches};
 use engine_cli::{Mocks, async_trait};
 use mock_services::{Arguments, Fault, MockServices, Options, Ports};
 
-/// A rule that changes nothing.
-const NO_FAULT: &str = "user/validate:delay=0ms";
-
 /// The six mock services.
 #[derive(Default)]
 pub(crate) struct OrderSaga {
@@ -35,8 +32,6 @@ impl Mocks for OrderSaga {
     }
 
     async fn start(&self, state: PathBuf, faults: Vec<String>) -> Result<BTreeMap<String, String>, String> {
-        // Services that are given no rule keep those of their last start; one without effect replaces them.
-        let faults = if faults.is_empty() { vec![NO_FAULT.to_owned()] } else { faults };
         let faults: Result<Vec<Fault>, _> = faults.iter().map(|rule| rule.parse()).collect();
         let faults = faults.map_err(|error| error.to_string())?;
         let options = Options { ports: Ports::Ephemeral, state_dir: Some(state), faults };

@@ -58,6 +58,8 @@ pub enum Event {
         output: Payload,
         /// Failures that did not matter.
         warnings: Vec<StepFailure>,
+        /// Optional steps that failed, and whose effect remains because an operator gave up undoing it.
+        residue: Vec<Name>,
     },
     /// A step failed, and all that may have happened was undone.
     RunCompensated {

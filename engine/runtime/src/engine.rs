@@ -127,10 +127,10 @@ impl Engine {
     /// durable; the same request id gets the same answer, also after a crash.
     pub async fn resolve(&self, run: RunId, request: Resolve) -> Result<Answer, DriveError> {
         drop(self.drive(run).await?);
-        let (id, (answer, answered)) = (request.id.clone(), oneshot::channel());
-        if let Place::Driven(line) = self.inner.driven.place(run).await
-            && let Err(TrySendError::Full(_)) = line.mail.try_send(Mail { request, answer })
-        {
+        let id = request.id.clone();
+        let Place::Driven(line) = self.inner.driven.place(run).await else { return self.already_ended(run, &id).await };
+        let (answer, answered) = oneshot::channel();
+        if let Err(TrySendError::Full(_)) = line.mail.try_send(Mail { request, answer }) {
             return Err(DriveError::Busy(run));
         }
         match answered.await {

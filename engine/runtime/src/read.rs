@@ -73,7 +73,7 @@ pub async fn held(store: &dyn Store, run: RunId, held: &Held) -> Result<Arc<[u8]
 #[non_exhaustive]
 pub enum FindError {
     /// Nothing has this id.
-    #[error("there is no run `{text}`{}", near(nearest))]
+    #[error("there is no run `{text}`{}", near(text, nearest))]
     Unknown {
         /// What was asked for.
         text: String,
@@ -93,8 +93,13 @@ pub enum FindError {
     Store(#[from] StoreError),
 }
 
-fn near(nearest: &[String]) -> String {
-    if nearest.is_empty() { String::new() } else { format!("; there are {}", nearest.join(", ")) }
+fn near(text: &str, nearest: &[String]) -> String {
+    let short = if text.len() < SHORTEST_PREFIX {
+        format!(" (the beginning of an id has {SHORTEST_PREFIX} characters at least)")
+    } else {
+        String::new()
+    };
+    if nearest.is_empty() { short } else { format!("{short}; there are {}", nearest.join(", ")) }
 }
 
 /// The run that a person means: by its id, by the beginning of it, or by its workflow id.

@@ -95,9 +95,6 @@ impl Book {
     /// The rules after a start with `given`: those of an earlier start go, one that is given again
     /// keeps its counters, and those made through the admin endpoint stay.
     pub(crate) fn restarted(&self, given: Vec<Fault>) -> Vec<Rule> {
-        if given.is_empty() {
-            return self.rules.clone();
-        }
         let mut next = self.next_id();
         let mut rules = Vec::new();
         for fault in given {
@@ -181,7 +178,7 @@ mod tests {
         book.replace(book.restarted(faults(&["payment/process:status=503,times=2", "user:delay=1s"])));
         statuses(&mut book, 1);
         book.replace(book.with(faults(&["inventory:closed"]), Origin::Admin));
-        assert_eq!(book.restarted(Vec::new()), book.rules());
+        assert!(book.restarted(Vec::new()).iter().all(|rule| rule.origin == Origin::Admin));
         book.replace(book.restarted(faults(&["payment/process:status=503,times=2", "order:delay=1s"])));
         let texts: Vec<String> = book.rules().iter().map(|rule| rule.fault.to_string()).collect();
         assert_eq!(texts, ["payment/process:status=503,times=2", "order:delay=1000ms", "inventory:closed"]);

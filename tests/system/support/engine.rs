@@ -35,7 +35,7 @@ impl Engine {
 
     /// Runs a verb to its end.
     pub(crate) fn verb(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap())
+        Ran::of(&self.command(arguments).output().unwrap())
     }
 
     /// The command that runs a workflow against this engine's services.
@@ -50,7 +50,7 @@ impl Engine {
 
     /// Runs a workflow to its end.
     pub(crate) fn run(&self, file: &Path, arguments: &[&str]) -> Ran {
-        Ran::of(self.run_command(file, arguments).output().unwrap())
+        Ran::of(&self.run_command(file, arguments).output().unwrap())
     }
 
     /// Runs a workflow without waiting for it.
@@ -60,7 +60,7 @@ impl Engine {
 }
 
 impl Ran {
-    pub(crate) fn of(output: std::process::Output) -> Self {
+    pub(crate) fn of(output: &std::process::Output) -> Self {
         Self {
             exit: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,6 +1,6 @@
 //! Random numbers from a seed that is printed, so that a failure can be looked at again.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -9,7 +9,7 @@ impl Random {
         let given = std::env::var("ENGINE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            now.as_nanos() as u64
+            now.as_secs() ^ u64::from(now.subsec_nanos()) << 32
         });
         eprintln!("{what}: ENGINE_TEST_SEED={seed}");
         Self(seed)

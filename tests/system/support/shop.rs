@@ -56,7 +56,7 @@ impl Shop {
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) {
         let began = Instant::now();
         while !holds(&self.ledger()) {
-            assert!(began.elapsed() < Duration::from_secs(60), "never came about: {what}\n{:#}", self.ledger());
+            assert!(began.elapsed() < Duration::from_mins(1), "never came about: {what}\n{:#}", self.ledger());
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -22,7 +22,7 @@ pub(crate) fn text(recorded: &Recorded) -> String {
             let cut_off: Vec<String> = cut_off.iter().map(|(step, side)| subject(step, *side)).collect();
             format!("taken up again; cut off in flight, with unknown effect: {}", cut_off.join(", "))
         }
-        Event::RunCompleted { warnings, .. } => format!("completed{}", with(warnings, &[])),
+        Event::RunCompleted { warnings, residue, .. } => format!("completed{}", with(warnings, residue)),
         Event::RunCompensated { warnings } => format!("compensated{}", with(warnings, &[])),
         Event::RunFailed { warnings, residue } => format!("failed{}", with(warnings, residue)),
         Event::RunCancelled { cause: CancelCause::Timeout, warnings, residue } => {

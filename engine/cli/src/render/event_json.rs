@@ -36,8 +36,9 @@ fn parts(event: &Event, payload: &Value) -> (&'static str, Value) {
         Event::RecoveryNoted { cut_off } => {
             ("RecoveryNoted", json!({ "cut_off": cut_off.iter().map(side_of_step).collect::<Vec<_>>() }))
         }
-        Event::RunCompleted { warnings, .. } => {
-            ("RunCompleted", json!({ "output": payload, "warnings": failures(warnings) }))
+        Event::RunCompleted { warnings, residue, .. } => {
+            let residue: Vec<_> = residue.iter().map(Name::as_str).collect();
+            ("RunCompleted", json!({ "output": payload, "warnings": failures(warnings), "residue": residue }))
         }
         Event::RunCompensated { warnings } => ("RunCompensated", json!({ "warnings": failures(warnings) })),
         Event::RunFailed { warnings, residue } => {

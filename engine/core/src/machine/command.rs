@@ -206,15 +206,17 @@ impl Machine {
         Some(Send { step: step.clone(), side, attempt: tries.attempt, call: tries.call?, key, key_of, timeout })
     }
 
-    /// When the run's timeout is due, where it counts: not after the pivot has begun and while what it did is open.
+    /// When the run's timeout is due, where it counts: not while the pivot is in flight or what it did is unknown.
     pub(super) fn timeout_due(&self) -> Option<Timestamp> {
         let timeout = self.definition.timeout()?;
         if self.state.timeout_answered || self.state.stop.is_some() {
             return None;
         }
         let held = self.definition.pivot().is_some_and(|pivot| {
-            match self.state.step(&self.definition.step(pivot).name).forward {
-                Forward::InFlight | Forward::BackingOff { .. } | Forward::Parked | Forward::Stuck => true,
+            let state = self.state.step(&self.definition.step(pivot).name);
+            match state.forward {
+                Forward::InFlight => true,
+                Forward::BackingOff { .. } | Forward::Parked | Forward::Stuck => state.effect != Effect::None,
                 Forward::Pending | Forward::Done | Forward::Skipped(_) | Forward::Failed { .. } => false,
             }
         });

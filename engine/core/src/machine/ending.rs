@@ -101,7 +101,9 @@ impl Machine {
                 b"null".to_vec()
             }
         };
-        self.emit(Event::RunCompleted { output: Payload::json(output), warnings });
+        let given_up = |name: &Name| self.state.step(name).undo.status == UndoStatus::Skipped;
+        let residue = self.residue().into_iter().filter(given_up).collect();
+        self.emit(Event::RunCompleted { output: Payload::json(output), warnings, residue });
         Ok(())
     }
 

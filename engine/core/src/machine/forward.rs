@@ -90,8 +90,16 @@ impl Machine {
 
     fn is_skipped_with_dependencies(&self, index: StepIndex) -> bool {
         let step = self.definition.step(index);
-        let is_skipped = |index: &StepIndex| {
-            matches!(self.state.step(&self.definition.step(*index).name).forward, Forward::Skipped(_))
+        // What an operator left out counts as carried out, with null for its output.
+        let is_skipped = |index: &StepIndex| match self.state.step(&self.definition.step(*index).name).forward {
+            Forward::Skipped(reason) => reason != SkipReason::Operator,
+            Forward::Pending
+            | Forward::InFlight
+            | Forward::BackingOff { .. }
+            | Forward::Parked
+            | Forward::Stuck
+            | Forward::Done
+            | Forward::Failed { .. } => false,
         };
         !step.if_skipped && !step.after.is_empty() && step.after.iter().all(is_skipped)
     }

@@ -163,26 +163,25 @@ fn refusal_message(answered: &Answered) -> String {
 
 /// What is wrong with an answer that should meet an expectation.
 fn broken(expect: &Expect, step: &Name, status: u16, document: &Value) -> Option<Box<Verdict>> {
-    let holds = match expect.that.evaluate(document) {
-        Ok(value) => value.as_bool(),
-        Err(error) => {
-            return Some(Verdict::new(Again::No, Effect::Unknown, expression_failed(&error).with_status(status)));
+    let failure = match expect.that.evaluate(document).map(|value| value.as_bool()) {
+        Ok(Some(true)) => return None,
+        Ok(Some(false)) => {
+            let message = match &expect.message {
+                None => format!("the answer to step `{step}` is not as expected: {}", expect.that.source()),
+                // A message that can't be made is no reason to hide what it is about.
+                Some(message) => {
+                    message.render_text(document, Encoding::Plain).unwrap_or_else(|error| error.to_string())
+                }
+            };
+            Failure::new(&expect.code, message)
         }
-    };
-    let message = match holds {
-        Some(true) => return None,
-        None => {
+        Ok(None) => {
             let message = format!("`expect.that` must give a boolean: {}", expect.that.source());
-            return Some(Verdict::unusable(status, "EXPRESSION_FAILED", message));
+            Failure::new("EXPRESSION_FAILED", message)
         }
-        Some(false) => match &expect.message {
-            None => format!("the answer to step `{step}` is not as expected: {}", expect.that.source()),
-            // A message that can't be made is no reason to hide what it is about.
-            Some(message) => message.render_text(document, Encoding::Plain).unwrap_or_else(|error| error.to_string()),
-        },
+        Err(error) => expression_failed(&error),
     };
-    let failure = Failure::new(&expect.code, message).with_status(status);
-    Some(Verdict::new(Again::No, expect.effect, failure))
+    Some(Verdict::new(Again::No, expect.effect, failure.with_status(status)))
 }
 
 /// The body as a value: JSON by content type, text as a string, nothing as null.

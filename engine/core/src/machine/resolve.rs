@@ -9,7 +9,7 @@ use crate::failure::{Effect, Failure};
 use crate::id::{Name, Side};
 use crate::machine::{Machine, Needs};
 use crate::payload::Payload;
-use crate::state::{Forward, UndoStatus};
+use crate::state::{Activity, Forward, StepState, UndoStatus};
 
 /// What is stuck about a step.
 #[derive(Clone, Copy)]
@@ -65,16 +65,25 @@ impl Machine {
 
     fn whole_run_is_stuck(&self, action: Resolution) -> Result<(), (&'static str, String)> {
         if self.state.stuck.is_empty() {
-            let status = self.state.status();
-            return Err((
-                "NOT_STUCK",
-                format!("the run as a whole is not stuck (it is {status}): name the stuck step"),
-            ));
+            return Err(("NOT_STUCK", self.only_steps_are_stuck()));
         }
         if action == Resolution::Retry {
             Ok(())
         } else {
             Err(("NOT_POSSIBLE", "a run that is stuck as a whole can only be retried: use --retry".to_owned()))
+        }
+    }
+
+    fn only_steps_are_stuck(&self) -> String {
+        let is_stuck = |state: &StepState| {
+            [Side::Forward, Side::Compensation].iter().any(|side| state.activity(*side) == Activity::Stuck)
+        };
+        let steps = self.state.steps().filter(|(_, state)| is_stuck(state)).map(|(name, _)| format!("`{name}`"));
+        let steps: Vec<String> = steps.collect();
+        if steps.is_empty() {
+            format!("nothing is stuck: the run is {}", self.state.status())
+        } else {
+            format!("the run as a whole is not stuck, but its steps are: name one of {}", steps.join(", "))
         }
     }
 

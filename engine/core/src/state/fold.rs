@@ -29,8 +29,8 @@ impl State {
                     self.touch(step, |state| state.cut_off(*side, at));
                 }
             }
-            Event::RunCompleted { output, .. } => {
-                self.end(at, Status::Completed, None, &[]);
+            Event::RunCompleted { output, residue, .. } => {
+                self.end(at, Status::Completed, None, residue);
                 if let Some(end) = &mut self.end {
                     end.output = Some(Held::new(seq, output));
                 }
@@ -119,10 +119,12 @@ impl State {
 
     fn note_answer(&mut self, id: &str, kind: &RequestKind, answer: &Answer) {
         match kind {
+            // The engine's own request: its id must not stand in the way of somebody else's.
             RequestKind::Timeout => self.timeout_answered = true,
-            RequestKind::Resolve { .. } => {}
+            RequestKind::Resolve { .. } => {
+                self.answers.entry(id.to_owned()).or_insert_with(|| answer.clone());
+            }
         }
-        self.answers.entry(id.to_owned()).or_insert_with(|| answer.clone());
     }
 }
 

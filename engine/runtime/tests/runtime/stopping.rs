@@ -59,7 +59,7 @@ async fn a_stuck_compensation_waits_for_its_operator() {
                     "compensate": { "http": { "service": "svc", "post": "/refund" } } },
         "refuse": { "after": ["charge"], "http": { "service": "svc", "post": "/refuse" } },
     }));
-    let engine = Engine::open(store, world::options(&world)).await.unwrap();
+    let engine = Engine::open(store.clone(), world::options(&world)).await.unwrap();
     let run = engine.start(world::start(&definition, "a")).await.unwrap().run;
     let Finished::Stuck(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
     assert_eq!(state.status(), Status::Stuck);
@@ -84,6 +84,11 @@ async fn a_stuck_compensation_waits_for_its_operator() {
     let ended = engine.resolve(run, resolve("3", "charge", Resolution::Skip)).await.unwrap();
     assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"));
     engine.shutdown(Duration::from_secs(1)).await;
+
+    let engine = Engine::open(Arc::new(store.reopen()), world::options(&world)).await.unwrap();
+    let ended = engine.resolve(run, resolve("4", "charge", Resolution::Skip)).await.unwrap();
+    assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"), "a later process says the same");
+    assert_eq!(engine.resolve(run, resolve("1", "charge", Resolution::Skip)).await.unwrap(), refused);
 }
 
 /// Secrets that a test can set later.

@@ -32,7 +32,7 @@ pub fn recorded(seq: u64, event: Event) -> Recorded {
 }
 
 pub fn large(len: usize) -> Event {
-    Event::RunCompleted { output: Payload::json(vec![b'7'; len]), warnings: Vec::new() }
+    Event::RunCompleted { output: Payload::json(vec![b'7'; len]), warnings: Vec::new(), residue: Vec::new() }
 }
 
 fn charge() -> Name {
@@ -136,7 +136,7 @@ fn run_events() -> Vec<Event> {
         },
         Event::RunUnstuck,
         Event::RecoveryNoted { cut_off: vec![(charge(), Side::Forward), (Name::new("reserve"), Side::Compensation)] },
-        Event::RunCompleted { output: blob(), warnings: warnings() },
+        Event::RunCompleted { output: blob(), warnings: warnings(), residue: vec![charge()] },
         Event::RunCompensated { warnings: warnings() },
         Event::RunFailed { warnings: Vec::new(), residue: vec![charge()] },
         Event::RunCancelled { cause: CancelCause::Timeout, warnings: Vec::new(), residue: Vec::new() },

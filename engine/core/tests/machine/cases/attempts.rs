@@ -50,8 +50,9 @@ fn the_table() {
         (answered(200, &refused), expects("unknown"), "fail a unknown"),
         (answered(200, &refused), expects("none"), "fail a none"),
         (answered(200, &refused), expects("done"), "fail a done"),
-        (answered(200, &null), expects("none"), "fail a unknown"),
-        (answered(200, &json!({ "ok": "yes" })), expects("none"), "fail a unknown"),
+        (answered(200, &null), expects("none"), "fail a none"),
+        (answered(200, &json!({ "ok": "yes" })), expects("unknown"), "fail a unknown"),
+        (answered(200, &json!({ "ok": "yes" })), expects("none"), "fail a none"),
         (answered(200, &null), json!({ "output": "${ .output + 1 | length + {} }" }), "fail a unknown"),
         (answered(404, &null), json!({ "http": { "classify": { "404": "success" } } }), "done a"),
         (

@@ -43,7 +43,8 @@ fn done_gives_the_output() {
 fn skip_gives_null() {
     let mut run = stuck_story();
     run.resolve("a", Resolution::Skip);
-    assert_eq!(run.news(), ["accepted", "skip a", "skip b", "begin c"]);
+    assert_eq!(run.news(), ["accepted", "skip a", "begin b", "begin c"]);
+    assert_eq!(run.rendered("b", Side::Forward), json!(null));
 }
 
 #[test]
@@ -60,7 +61,8 @@ fn what_was_skipped_while_unknown_is_undone_where_the_run_turns_back() {
     run.resolve("a", Resolution::Skip);
     run.news();
     run.answers("c", 422);
-    assert_eq!(run.news(), ["fail c none", "stop by c", "undo a"]);
+    run.answers("b", 200);
+    assert_eq!(run.news(), ["fail c none", "stop by c", "done b", "undo a"]);
 }
 
 #[test]

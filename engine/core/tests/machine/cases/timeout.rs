@@ -90,6 +90,17 @@ fn it_is_held_while_the_pivot_is_open_and_refused_once_it_is_done() {
 }
 
 #[test]
+fn a_pivot_that_did_nothing_yet_does_not_hold_it() {
+    let mut run = with_pivot();
+    run.answers("p", 429);
+    run.news();
+    run.sleep(Duration::from_mins(1));
+    run.fire();
+    run.turn();
+    assert!(run.news().iter().any(|news| news == "undo a"), "the run stops between two attempts");
+}
+
+#[test]
 fn held_it_cancels_where_the_pivot_did_not_happen() {
     let mut run = with_pivot();
     run.sleep(Duration::from_mins(2));
