@@ -91,13 +91,13 @@ fn it_is_held_while_the_pivot_is_open_and_refused_once_it_is_done() {
 
 #[test]
 fn a_pivot_that_did_nothing_yet_does_not_hold_it() {
-    let mut run = with_pivot();
+    let steps = json!({ "a": undoable(&[], json!({})), "p": step(&["a"], json!({ "pivot": true })) });
+    let mut run = Story::with(steps, json!({ "timeout": "100ms" }));
+    run.answers("a", 200);
     run.answers("p", 429);
     run.news();
-    run.sleep(Duration::from_mins(1));
-    run.fire();
-    run.turn();
-    assert!(run.news().iter().any(|news| news == "undo a"), "the run stops between two attempts");
+    assert_eq!(run.wait(), "100ms", "before its next attempt");
+    assert_eq!(run.news(), ["stop by timeout", "fail p none", "undo a"]);
 }
 
 #[test]
