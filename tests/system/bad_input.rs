@@ -139,7 +139,7 @@ fn sizes_are_bounded() {
             file["steps"] = Value::Object(steps.collect());
             file.as_object_mut().unwrap().remove("output");
         },
-        &["5000"],
+        &["2000"],
     );
 }
 

@@ -27,6 +27,9 @@ impl Override {
         if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/') || rest.contains(char::is_whitespace)) {
             return Err(format!("`{url}` is no http:// or https:// URL: {usage}"));
         }
+        if rest.is_some_and(|rest| rest.split('/').next().is_some_and(|host| host.contains('@'))) {
+            return Err("an override is recorded, so it may hold no password: use `auth` of the service".to_owned());
+        }
         Ok(Self { service: service.to_owned(), url: url.to_owned() })
     }
 }

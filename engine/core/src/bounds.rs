@@ -6,8 +6,8 @@ pub const NAME_LEN: usize = 64;
 /// Bytes of a workflow file. A file beyond it is more likely a mistake than a workflow.
 pub const FILE_LEN: usize = 4 << 20;
 
-/// Steps of one definition, `on_failure` included.
-pub const STEPS: usize = 5_000;
+/// Steps of one definition, `on_failure` included: so many that an event which lists them all fits a record.
+pub const STEPS: usize = 2_000;
 
 /// Dependencies of all steps of one definition together.
 pub const EDGES: usize = 100_000;
@@ -39,11 +39,15 @@ pub const RECORD_LEN: usize = 192 << 10;
 /// A turn stops draining its mailbox once its events are about this many bytes.
 pub const TURN_LEN: usize = 128 << 10;
 
-/// Characters of a failure's message; the rest is cut off.
+/// Bytes of a failure's message; the rest is cut off.
 pub const MESSAGE_LEN: usize = 1_000;
 
-/// Failures of one run that a terminal event and `.error.all` list; more are only counted.
-pub const LISTED_FAILURES: usize = 100;
+/// Failures of one run that `.error.all` lists, and warnings that a terminal event lists; each stands in its own event
+/// besides.
+pub const LISTED_FAILURES: usize = 50;
+
+/// Bytes of a rendered URL, query and headers together: they stand in the event itself.
+pub const CALL_LEN: usize = 64 << 10;
 
 /// The longest wait that a callee's `Retry-After` is granted.
 pub const RETRY_AFTER_MS: u64 = 3_600_000;

@@ -329,6 +329,8 @@ pub enum SkipReason {
 pub enum StuckReason {
     /// A secret or environment value that a service needs is not set.
     SecretMissing,
+    /// This process does not know where a service is: mock services that it does not have.
+    AddressMissing,
 }
 
 /// What a request asked for.

@@ -22,8 +22,8 @@ impl Failure {
     /// A failure; an over-long message is cut.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        if let Some((cut, _)) = message.char_indices().nth(bounds::MESSAGE_LEN) {
-            message.truncate(cut);
+        if message.len() > bounds::MESSAGE_LEN {
+            message.truncate(message.floor_char_boundary(bounds::MESSAGE_LEN));
             message.push('…');
         }
         Self { code: code.into(), message, status: None }

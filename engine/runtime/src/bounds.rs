@@ -8,7 +8,7 @@ pub const BATCH_UNITS: usize = 1_024;
 /// Units that may wait for the committer; a run that finds the queue full waits for its place.
 pub const COMMIT_QUEUE: usize = 4_096;
 
-/// Messages that may wait for a run's turn. Attempts wait for their place; requests from outside are refused.
+/// Requests from outside that may wait for a run's turn; further ones are refused.
 pub const MAILBOX: usize = 256;
 
 /// Attempts in flight in one process; further ones wait for a slot.

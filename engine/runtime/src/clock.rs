@@ -12,9 +12,6 @@ pub trait Clock: Send + Sync + 'static {
     /// Engine time: never goes back, never jumps.
     fn now(&self) -> Timestamp;
 
-    /// The wall clock's time.
-    fn wall(&self) -> SystemTime;
-
     /// Makes sure that engine time is at least this, as a store remembers it from an earlier process.
     fn raise_to(&self, at: Timestamp);
 
@@ -48,10 +45,6 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.base.load(Ordering::Acquire)).after(self.started.elapsed())
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemTime::now()
     }
 
     fn raise_to(&self, at: Timestamp) {

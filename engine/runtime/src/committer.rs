@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine_core::id::Seq;
 use engine_store::{CommitError, Store, StoreError, Unit};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::bounds;
 
@@ -22,9 +22,11 @@ struct Pending {
 
 impl Committer {
     /// Starts the task that commits. It ends when the last handle is dropped.
-    pub(crate) fn spawn(store: Arc<dyn Store>) -> Self {
+    ///
+    /// A store that fails stops the whole engine: what was not acknowledged is unknowable, so nothing new may begin.
+    pub(crate) fn spawn(store: Arc<dyn Store>, stopping: watch::Sender<bool>) -> Self {
         let (queue, pending) = mpsc::channel(bounds::COMMIT_QUEUE);
-        tokio::spawn(commit_batches(store, pending));
+        tokio::spawn(commit_batches(store, pending, stopping));
         Self { queue }
     }
 
@@ -37,11 +39,14 @@ impl Committer {
     }
 }
 
-async fn commit_batches(store: Arc<dyn Store>, mut pending: mpsc::Receiver<Pending>) {
+async fn commit_batches(store: Arc<dyn Store>, mut pending: mpsc::Receiver<Pending>, stopping: watch::Sender<bool>) {
     let mut batch = Vec::new();
     while pending.recv_many(&mut batch, bounds::BATCH_UNITS).await > 0 {
         let (units, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|each| (each.unit, each.answer)).unzip();
         let results = store.commit(units).await;
+        if results.iter().any(|result| matches!(result, Err(CommitError::Store(_)))) {
+            stopping.send_replace(true);
+        }
         for (answer, result) in answers.into_iter().zip(results) {
             // Whoever asked may be gone; the unit is durable all the same.
             let _ = answer.send(result);

@@ -1,6 +1,7 @@
 //! The runs that this process drives, and those that it is just taking up: never one twice.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_core::id::RunId;
@@ -29,6 +30,8 @@ pub(crate) struct DrivenRuns {
     /// None stands for a run that is just being taken up.
     runs: Arc<Mutex<BTreeMap<RunId, Option<Driven>>>>,
     changed: Arc<watch::Sender<()>>,
+    /// Whether the engine stops: no task is entered any more.
+    closed: Arc<AtomicBool>,
 }
 
 /// What a caller that wants to drive a run is told.
@@ -55,11 +58,14 @@ impl DrivenRuns {
                     vacant.insert(None);
                     return Place::Free(Reservation { run, runs: self.clone() });
                 }
-                std::collections::btree_map::Entry::Occupied(taken) => {
-                    if let Some(driven) = taken.get() {
-                        return Place::Driven(driven.line.clone());
+                std::collections::btree_map::Entry::Occupied(mut taken) => match taken.get() {
+                    Some(driven) if driven.task.is_finished() => {
+                        taken.insert(None);
+                        return Place::Free(Reservation { run, runs: self.clone() });
                     }
-                }
+                    Some(driven) => return Place::Driven(driven.line.clone()),
+                    None => {}
+                },
             }
             // The sender lives as long as `self`.
             let _ = changed.changed().await;
@@ -72,8 +78,9 @@ impl DrivenRuns {
         Reservation { run, runs: self.clone() }
     }
 
-    /// All tasks; nothing is driven any more as far as this list knows.
-    pub(crate) fn take_all(&self) -> Vec<JoinHandle<()>> {
+    /// All tasks; none is entered any more.
+    pub(crate) fn close(&self) -> Vec<JoinHandle<()>> {
+        self.closed.store(true, Ordering::SeqCst);
         let runs = std::mem::take(&mut *self.lock());
         runs.into_values().flatten().map(|driven| driven.task).collect()
     }
@@ -92,6 +99,10 @@ impl Reservation {
     /// Enters the run's task; runs whose tasks are over are forgotten.
     pub(crate) fn drive(self, line: Line, task: JoinHandle<()>) {
         let mut runs = self.runs.lock();
+        if self.runs.closed.load(Ordering::SeqCst) {
+            task.abort();
+            return;
+        }
         runs.retain(|_, driven| driven.as_ref().is_none_or(|driven| !driven.task.is_finished()));
         runs.insert(self.run, Some(Driven { line, task }));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use engine_core::bounds as core_bounds;
 use engine_core::definition::Definition;
 use engine_core::event::Answer;
 use engine_core::id::{Digest, RunId, Seq};
@@ -48,14 +49,15 @@ impl Engine {
     pub async fn open(store: Arc<dyn Store>, options: Options) -> Result<Self, EngineError> {
         options.clock.raise_to(store.watermark().await?);
         let fence = store.acquire(0, WORKER, Timestamp::from_millis(u64::MAX)).await?.ok_or(StoreError::Closed)?;
+        let stopping = watch::Sender::new(false);
         Ok(Self {
             inner: Arc::new(Inner {
-                committer: Committer::spawn(store.clone()),
+                committer: Committer::spawn(store.clone(), stopping.clone()),
                 store,
                 options,
                 fence,
                 slots: Arc::new(Semaphore::new(bounds::ATTEMPTS_IN_FLIGHT)),
-                stopping: watch::Sender::new(false),
+                stopping,
                 driven: DrivenRuns::default(),
                 definitions: Mutex::new(BTreeMap::new()),
             }),
@@ -103,6 +105,9 @@ impl Engine {
     }
 
     async fn take_up(&self, run: RunId, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
+        if *self.inner.stopping.borrow() {
+            return Err(DriveError::ShuttingDown);
+        }
         let store = &**self.store();
         let state = read::state(store, run).await?;
         let row = store.row(run).await.map_err(read::LoadError::Store)?.ok_or(read::LoadError::Unknown(run))?;
@@ -126,6 +131,10 @@ impl Engine {
     /// Answers an operator who resolves something stuck, and goes on with the run. Once this returns, the answer is
     /// durable; the same request id gets the same answer, also after a crash.
     pub async fn resolve(&self, run: RunId, request: Resolve) -> Result<Answer, DriveError> {
+        let output_len = request.output.as_ref().map_or(0, |output| output.len());
+        if request.id.is_empty() || request.id.len() > core_bounds::ID_LEN || output_len > core_bounds::MAX_PAYLOAD {
+            return Err(DriveError::Unusable(run));
+        }
         drop(self.drive(run).await?);
         let id = request.id.clone();
         let Place::Driven(line) = self.inner.driven.place(run).await else { return self.already_ended(run, &id).await };
@@ -156,7 +165,7 @@ impl Engine {
     /// lost, whatever the grace.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.stopping.send_replace(true);
-        let tasks = self.inner.driven.take_all();
+        let tasks = self.inner.driven.close();
         let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = async {
             for task in tasks {

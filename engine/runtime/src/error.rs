@@ -63,12 +63,15 @@ pub enum DriveError {
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
     ShuttingDown,
+    /// The request's id is empty or too long, or its output is larger than a payload may be.
+    #[error("the request to run {0} can't be taken: an id has 1 to 256 bytes, an output 64 MiB at most")]
+    Unusable(RunId),
     /// Too many messages wait for the run's turn.
     #[error("run {0} is busy: try again in a second")]
     Busy(RunId),
 }
 
-/// A run was not started; nothing was stored.
+/// A run was not started. Nothing was stored, unless the store itself failed: then it is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
 use engine_core::state::{State, Status};
-use engine_store::Store;
+use engine_store::{Store, StoreError};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::bounds;
 use crate::read;
@@ -31,6 +32,9 @@ pub struct RunHandle {
     reports: watch::Receiver<Report>,
     read: Seq,
     buffer: VecDeque<Recorded>,
+    /// The read that is under way: kept here, so that dropping the future of `next` does not begin it anew.
+    reading: Option<JoinHandle<Result<Vec<Recorded>, StoreError>>>,
+    unreadable: Option<String>,
 }
 
 #[derive(Clone)]
@@ -58,7 +62,15 @@ pub enum Finished {
 
 impl RunHandle {
     pub(crate) fn new(run: RunId, store: Arc<dyn Store>, reports: watch::Receiver<Report>) -> Self {
-        Self { run, store: StoreRef(store), reports, read: Seq(0), buffer: VecDeque::new() }
+        Self {
+            run,
+            store: StoreRef(store),
+            reports,
+            read: Seq(0),
+            buffer: VecDeque::new(),
+            reading: None,
+            unreadable: None,
+        }
     }
 
     /// The run.
@@ -67,23 +79,37 @@ impl RunHandle {
     }
 
     /// The next event, once it is durable, from the first one on. None once the run has ended, waits for an
-    /// operator with nothing else moving, or is no longer driven.
+    /// operator with nothing else moving, or is no longer driven. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Recorded> {
         loop {
             if let Some(recorded) = self.buffer.pop_front() {
                 return Some(recorded);
             }
-            let report = self.reports.borrow_and_update().clone();
-            if report.last > self.read {
-                // A store that fails here fails the run's own task too, which says so.
-                let events = self.store.0.read(self.run, self.read.next(), bounds::READ_EVENTS).await.ok()?;
-                self.read = events.last()?.seq;
-                self.buffer.extend(events);
-                continue;
-            }
-            if rests(&report) || self.reports.changed().await.is_err() {
+            if self.unreadable.is_some() {
                 return None;
             }
+            let report = self.reports.borrow_and_update().clone();
+            if report.last > self.read {
+                self.read_on().await;
+            } else if rests(&report) || self.reports.changed().await.is_err() {
+                return None;
+            }
+        }
+    }
+
+    async fn read_on(&mut self) {
+        let (store, run, from) = (self.store.0.clone(), self.run, self.read.next());
+        let begin = || tokio::spawn(async move { store.read(run, from, bounds::READ_EVENTS).await });
+        let read = self.reading.get_or_insert_with(begin).await;
+        self.reading = None;
+        match read {
+            Ok(Ok(events)) if !events.is_empty() => {
+                self.read = events.last().map_or(self.read, |last| last.seq);
+                self.buffer.extend(events);
+            }
+            Ok(Ok(_)) => self.unreadable = Some(format!("events of run {run} are missing")),
+            Ok(Err(error)) => self.unreadable = Some(error.to_string()),
+            Err(error) => self.unreadable = Some(error.to_string()),
         }
     }
 
@@ -91,7 +117,7 @@ impl RunHandle {
     pub async fn finish(mut self) -> Finished {
         while self.next().await.is_some() {}
         let report = self.reports.borrow().clone();
-        if let Some(why) = report.broken {
+        if let Some(why) = report.broken.clone().or(self.unreadable) {
             return Finished::Broken(why);
         }
         if !rests(&report) {

@@ -86,6 +86,7 @@ impl Database {
     }
 
     fn open_files(path: &Path) -> Result<Self, StoreError> {
+        remove_unfinished_snapshots(path).map_err(|error| files::failed("tidying", path, &error))?;
         let config = || {
             sled::Config::new()
                 .path(path)
@@ -172,6 +173,22 @@ fn broken(what: &str, error: &sled::Error) -> StoreError {
 /// The row that was kept under a key.
 pub(crate) fn open<R: Row>(key: &[u8], bytes: &[u8]) -> Result<R, StoreError> {
     codec::open(key, bytes).map_err(|error| error.reading(format!("row {} of the database", hex(key))))
+}
+
+/// A process that is killed while sled writes a snapshot leaves `snap.….generating`, which sled 0.34 then takes for a
+/// finished one and calls damaged. Snapshots only make opening quicker; an unfinished one is worth nothing.
+fn remove_unfinished_snapshots(path: &Path) -> std::io::Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

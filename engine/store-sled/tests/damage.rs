@@ -51,6 +51,21 @@ fn damage(path: &Path, key: &[u8]) {
     tree.flush().unwrap();
 }
 
+/// Sled takes a snapshot that it had not finished when the process was killed for a damaged one.
+#[tokio::test]
+async fn an_unfinished_snapshot_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), 2).await;
+    for (name, content) in
+        [("snap.0000000000000001.generating", ""), ("snap.FFFFFFFFFFFFFFFF.generating", "half of it")]
+    {
+        fs::write(folder.path().join("db").join(name), content).unwrap();
+    }
+    let store = SledStore::open(folder.path()).unwrap();
+    assert_eq!(store.read(run(1), Seq(1), 10).await.unwrap().len(), 3);
+    store.close().await.unwrap();
+}
+
 #[test]
 fn directories_of_others_are_refused() {
     let folder = tempfile::tempdir().unwrap();

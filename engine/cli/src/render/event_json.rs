@@ -209,6 +209,7 @@ pub(crate) fn cancel_cause(cause: CancelCause) -> &'static str {
 pub(crate) fn stuck_reason(reason: StuckReason) -> &'static str {
     match reason {
         StuckReason::SecretMissing => "secret_missing",
+        StuckReason::AddressMissing => "address_missing",
     }
 }
 

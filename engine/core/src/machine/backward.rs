@@ -5,9 +5,9 @@ use crate::event::{Event, TriedAndFailed};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure};
 use crate::id::{Name, Side};
+use crate::machine::call::{call_templates, render_call};
 use crate::machine::document::{Document, Reads, forward_document};
 use crate::machine::ending::Phase;
-use crate::machine::forward::{call_templates, expression_failed, render_call};
 use crate::machine::judge::judge_compensation;
 use crate::machine::retry::{self, Retried};
 use crate::machine::{AttemptOutcome, Machine, Needs};
@@ -34,7 +34,7 @@ impl Machine {
         let step = step.name.clone();
         match render_call(call, &document) {
             Ok(call) => self.emit(Event::CompensationStarted { step, call }),
-            Err(error) => self.compensation_failed(step, 0, expression_failed(&error), Effect::None),
+            Err(failure) => self.compensation_failed(step, 0, failure, Effect::None),
         }
         Ok(())
     }

@@ -50,6 +50,11 @@ fn usual(status: u16, idempotent: bool, not_before: Option<Duration>) -> Meaning
         408 | 425 | 429 => failure(Again::Yes { not_before }, Effect::None),
         409 if idempotent => failure(Again::InWork { not_before }, Effect::Unknown),
         409 | 500..=599 => failure(Again::Yes { not_before }, Effect::Unknown),
+        // Whoever stands before the service gives these without looking at the key: they say of this attempt that it
+        // did nothing, and nothing of those before.
+        401 | 403 | 404 | 405 | 407 | 411 | 413..=417 | 421 | 426 | 431 | 451 => {
+            Meaning::Failure { again: Again::No, effect: Effect::None, is_definite_refusal: false }
+        }
         400..=499 => failure(Again::No, Effect::None),
         _ => failure(Again::No, Effect::Unknown),
     }
@@ -73,7 +78,6 @@ mod tests {
             (301, failure(Again::No, Effect::Unknown)),
             (400, failure(Again::No, Effect::None)),
             (402, failure(Again::No, Effect::None)),
-            (404, failure(Again::No, Effect::None)),
             (408, failure(yes, Effect::None)),
             (409, failure(yes, Effect::Unknown)),
             (422, failure(Again::No, Effect::None)),
@@ -86,6 +90,11 @@ mod tests {
         ];
         for (status, meaning) in table {
             assert_eq!(usual(status, false, None), meaning, "{status}");
+        }
+        for status in [401, 403, 404, 413, 431] {
+            let of_this_attempt =
+                Meaning::Failure { again: Again::No, effect: Effect::None, is_definite_refusal: false };
+            assert_eq!(usual(status, true, None), of_this_attempt, "{status}");
         }
         assert_eq!(usual(409, true, None), failure(Again::InWork { not_before: None }, Effect::Unknown));
     }

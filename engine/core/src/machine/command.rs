@@ -173,6 +173,16 @@ pub struct Turn {
     pub commands: Vec<Command>,
 }
 
+impl Slot {
+    /// The key of the timer that may be set in this slot.
+    pub(super) fn timer(&self) -> TimerKey {
+        match self {
+            Self::Step(step, side) => TimerKey::Retry(step.clone(), *side),
+            Self::RunTimeout => TimerKey::RunTimeout,
+        }
+    }
+}
+
 impl Machine {
     /// The command that should be outstanding in this slot.
     pub(super) fn wanted(&self, slot: &Slot) -> Option<Command> {

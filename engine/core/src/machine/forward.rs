@@ -1,11 +1,11 @@
 //! Going forward: ready steps begin, their attempts end.
 
-use crate::call::{Call, Target};
-use crate::definition::{HttpCall, HttpTarget, Kind, OnUnknown, Otherwise, StepIndex};
+use crate::definition::{HttpCall, Kind, OnUnknown, Otherwise, StepIndex};
 use crate::event::{Event, SkipReason, StopCause, TriedAndFailed};
-use crate::expression::{Encoding, EvaluationError, Template, Value};
+use crate::expression::{Encoding, Value};
 use crate::failure::{Effect, Failure};
 use crate::id::{IdempotencyKey, Name, Side};
+use crate::machine::call::{call_templates, expression_failed, render_call};
 use crate::machine::document::{Document, Reads, error_document};
 use crate::machine::ending::Phase;
 use crate::machine::judge::{Judged, Verdict};
@@ -72,7 +72,7 @@ impl Machine {
         match &step.kind {
             Kind::Http(call) => match render_call(call, &document) {
                 Ok(call) => self.emit(Event::StepScheduled { step: step.name.clone(), call }),
-                Err(error) => self.fail_unsent(index, expression_failed(&error)),
+                Err(failure) => self.fail_unsent(index, failure),
             },
             Kind::Value(template) => match template.render(&document) {
                 Ok(value) => self.emit(Event::StepCompleted {
@@ -324,41 +324,4 @@ impl Machine {
             }
         }
     }
-}
-
-/// The failure of an expression, before anything was sent.
-pub(super) fn expression_failed(error: &EvaluationError) -> Failure {
-    Failure::new("EXPRESSION_FAILED", error.to_string())
-}
-
-/// The templates of a call.
-pub(super) fn call_templates(call: &HttpCall) -> impl Iterator<Item = &Template> {
-    let target = match &call.target {
-        HttpTarget::Service { path, .. } => path,
-        HttpTarget::Url(url) => url,
-    };
-    let named = call.query.iter().chain(&call.headers).map(|(_, template)| template);
-    std::iter::once(target).chain(named).chain(&call.body)
-}
-
-/// Renders a call, once for all attempts.
-pub(super) fn render_call(call: &HttpCall, document: &Value) -> Result<Call, EvaluationError> {
-    let target = match &call.target {
-        HttpTarget::Service { name, path } => {
-            Target::Service { name: name.clone(), path: path.render_text(document, Encoding::PathSegment)? }
-        }
-        HttpTarget::Url(url) => Target::Url(url.render_text(document, Encoding::PathSegment)?),
-    };
-    let text =
-        |(name, template): &(String, Template)| Ok((name.clone(), template.render_text(document, Encoding::Plain)?));
-    Ok(Call {
-        target,
-        method: call.method,
-        query: call.query.iter().map(text).collect::<Result<_, EvaluationError>>()?,
-        headers: call.headers.iter().map(text).collect::<Result<_, EvaluationError>>()?,
-        body: match &call.body {
-            Some(body) => Some(Payload::json(body.render(document)?.to_vec())),
-            None => None,
-        },
-    })
 }

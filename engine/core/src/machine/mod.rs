@@ -12,6 +12,7 @@
 //! and recovered runs go one way.
 
 mod backward;
+mod call;
 mod classify;
 mod command;
 mod document;
@@ -51,6 +52,8 @@ pub struct Machine {
     event_bytes: usize,
     handed_out: BTreeMap<Slot, Command>,
     touched: BTreeSet<Slot>,
+    /// Where timers stand in the store.
+    timers: BTreeSet<Slot>,
     /// Whether what follows from the inputs taken so far is not all decided: a payload was missing in the middle.
     settling: bool,
     held: bool,
@@ -92,7 +95,7 @@ impl Machine {
         let order = Order::new(&definition, &state);
         let mut touched = BTreeSet::from([Slot::RunTimeout]);
         touched.extend(state.steps().flat_map(|(name, _)| both_sides(name)));
-        Self {
+        let mut machine = Self {
             definition,
             now: state.started_at,
             state,
@@ -103,9 +106,13 @@ impl Machine {
             event_bytes: 0,
             handed_out: BTreeMap::new(),
             touched,
+            timers: BTreeSet::new(),
             settling: false,
             held: false,
-        }
+        };
+        let is_timer = |slot: &&Slot| matches!(machine.wanted(slot), Some(Command::SetTimer { .. }));
+        machine.timers = machine.touched.iter().filter(is_timer).cloned().collect();
+        machine
     }
 
     /// What is known of the run, the undelivered turn included.
@@ -155,15 +162,10 @@ impl Machine {
         let mut commands = Vec::new();
         for slot in std::mem::take(&mut self.touched) {
             let wanted = self.wanted(&slot);
-            let given = self.handed_out.get(&slot);
-            if given == wanted.as_ref() {
+            if wanted.is_some() && self.handed_out.get(&slot) == wanted.as_ref() {
                 continue;
             }
-            if let (Some(Command::SetTimer { key, .. }), false) =
-                (given, matches!(wanted, Some(Command::SetTimer { .. })))
-            {
-                commands.push(Command::ClearTimer { key: key.clone() });
-            }
+            self.clear_timer(&slot, wanted.as_ref(), &mut commands);
             match wanted {
                 Some(command) => {
                     commands.push(command.clone());
@@ -227,6 +229,15 @@ impl Machine {
             Input::Resolve { id, actor, step, action, output } => {
                 self.resolve(id, actor, step.as_ref(), *action, output.as_ref())
             }
+        }
+    }
+
+    /// A timer that is no longer wanted is cleared, also where it has fired: its row in the store stands until then.
+    fn clear_timer(&mut self, slot: &Slot, wanted: Option<&Command>, commands: &mut Vec<Command>) {
+        if let Some(Command::SetTimer { .. }) = wanted {
+            self.timers.insert(slot.clone());
+        } else if self.timers.remove(slot) {
+            commands.push(Command::ClearTimer { key: slot.timer() });
         }
     }
 

@@ -72,12 +72,7 @@ impl Ending {
             Self::TooMany | Self::NoConnection => (true, Effect::None),
             Self::Conflict | Self::Broken | Self::Busy | Self::TimedOut | Self::Cut => (true, Effect::Unknown),
         };
-        Says {
-            again,
-            counts: !(self == Self::Conflict && idempotent),
-            effect,
-            definite: matches!(self, Self::Refused | Self::Gone),
-        }
+        Says { again, counts: !(self == Self::Conflict && idempotent), effect, definite: self == Self::Refused }
     }
 
     /// Whether a compensation that ends so has undone its step.

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use engine_core::call::{Call, Target};
 use engine_core::definition::reference::{self, Part};
 use engine_core::definition::{Auth, Definition, Service};
+use engine_core::event::StuckReason;
 use engine_core::id::Name;
 use engine_core::machine::Send;
 
@@ -25,21 +26,34 @@ pub(crate) struct Binder {
     pub(crate) mocks: Option<Arc<dyn Mocks>>,
 }
 
-/// Why a call can't be bound.
+/// Why a call can't be bound. An operator has to see to it: the text says what is missing and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unbound {
-    /// An operator has to see to it: the text says what is missing and what to do.
-    Missing(String),
+pub(crate) struct Unbound {
+    pub(crate) reason: StuckReason,
+    pub(crate) message: String,
+}
+
+impl Unbound {
+    fn secret(message: String) -> Self {
+        Self { reason: StuckReason::SecretMissing, message }
+    }
+
+    fn address(message: String) -> Self {
+        Self { reason: StuckReason::AddressMissing, message }
+    }
 }
 
 /// The value of an override that stands for the mock services of the process that drives the run.
 const MOCK: &str = "mock:";
 
+/// The connections of calls that name a whole URL: no name of a service.
+const ANYWHERE: &str = "*";
+
 impl Binder {
     /// The request for this attempt.
     pub(crate) async fn bind(&self, call: &Call, send: &Send, body: Option<Arc<[u8]>>) -> Result<Request, Unbound> {
         let (pool, url, mut headers) = match &call.target {
-            Target::Url(url) => (host_of(url), url.clone(), Vec::new()),
+            Target::Url(url) => (ANYWHERE.to_owned(), url.clone(), Vec::new()),
             Target::Service { name, path } => {
                 let service = self.definition.services().get(name);
                 let base = self.base_url(name, service).await?;
@@ -68,7 +82,7 @@ impl Binder {
             (Some(MOCK), _) => self.mock_url(name).await,
             (Some(url), _) => self.resolve(url),
             (None, Some(service)) => self.resolve(&service.url),
-            (None, None) => Err(Unbound::Missing(format!("the definition has no service `{name}`"))),
+            (None, None) => Err(Unbound::address(format!("the definition has no service `{name}`"))),
         }
     }
 
@@ -76,11 +90,11 @@ impl Binder {
         let Some(mocks) = &self.mocks else {
             let message = "the run was started with mock services, which this process does not have: \
                            drive it with the `engine` binary, or start another run with `--override`";
-            return Err(Unbound::Missing(message.to_owned()));
+            return Err(Unbound::address(message.to_owned()));
         };
-        let urls = mocks.urls().await.map_err(Unbound::Missing)?;
+        let urls = mocks.urls().await.map_err(Unbound::address)?;
         urls.get(name.as_str()).cloned().ok_or_else(|| {
-            Unbound::Missing(format!(
+            Unbound::address(format!(
                 "there is no mock service `{name}`: give its address with `--override {name}.url=…`"
             ))
         })
@@ -107,10 +121,10 @@ impl Binder {
     /// Puts secrets and environment values into a text.
     fn resolve(&self, text: &str) -> Result<String, Unbound> {
         let missing = |kind: &str, name: &str, variable: &str| {
-            Unbound::Missing(format!("`${{{kind}:{name}}}` is not set: set the environment variable {variable}"))
+            Unbound::secret(format!("`${{{kind}:{name}}}` is not set: set the environment variable {variable}"))
         };
         let mut resolved = String::new();
-        for part in reference::split(text).map_err(|error| Unbound::Missing(error.to_string()))? {
+        for part in reference::split(text).map_err(|error| Unbound::secret(error.to_string()))? {
             let value = match part {
                 Part::Text(text) => text,
                 Part::Secret(name) => {
@@ -121,6 +135,11 @@ impl Binder {
             };
             resolved.push_str(&value);
         }
+        if resolved.contains(char::is_control) {
+            return Err(Unbound::secret(format!(
+                "what `{text}` stands for has line breaks or other characters that can't be sent"
+            )));
+        }
         Ok(resolved)
     }
 }
@@ -129,9 +148,4 @@ impl Binder {
 fn find<'a>(overrides: &'a [(String, String)], name: &Name) -> Option<&'a str> {
     let value = |key: &str| overrides.iter().rev().find(|(own, _)| own == key).map(|(_, value)| value.as_str());
     value(&format!("{name}.url")).or_else(|| value("*.url"))
-}
-
-fn host_of(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
 }

@@ -16,7 +16,7 @@ use crate::http::{Request, Transport};
 /// HTTP over the network: a client for each service, no redirects, no proxy from the environment.
 #[derive(Debug)]
 pub struct HttpClient {
-    clients: Mutex<BTreeMap<String, reqwest::Client>>,
+    clients: Mutex<BTreeMap<(String, Duration), reqwest::Client>>,
 }
 
 impl HttpClient {
@@ -24,26 +24,29 @@ impl HttpClient {
     pub fn new() -> Result<Self, EngineError> {
         // Two parts of one program may both do this; the first one counts, and they want the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        build().map_err(|error| EngineError::Http(with_causes(&error)))?;
+        build(bounds::CONNECT_TIMEOUT).map_err(|error| EngineError::Http(with_causes(&error)))?;
         Ok(Self { clients: Mutex::new(BTreeMap::new()) })
     }
 
-    fn client(&self, pool: &str) -> Result<reqwest::Client, reqwest::Error> {
+    /// The client of a service. Its connect timeout ends before an attempt's timeout does, so that a callee that can't
+    /// be reached is known to have done nothing.
+    fn client(&self, pool: &str, timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+        let connect = bounds::CONNECT_TIMEOUT.min(timeout.mul_f64(0.9));
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(pool) {
+        if let Some(client) = clients.get(&(pool.to_owned(), connect)) {
             return Ok(client.clone());
         }
-        let client = build()?;
-        clients.insert(pool.to_owned(), client.clone());
+        let client = build(connect)?;
+        clients.insert((pool.to_owned(), connect), client.clone());
         Ok(client)
     }
 }
 
-fn build() -> Result<reqwest::Client, reqwest::Error> {
+fn build(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .redirect(Policy::none())
         .no_proxy()
-        .connect_timeout(bounds::CONNECT_TIMEOUT)
+        .connect_timeout(connect_timeout)
         .pool_max_idle_per_host(bounds::IDLE_CONNECTIONS)
         .user_agent(concat!("engine/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -71,7 +74,8 @@ impl HttpClient {
         }
         let method =
             reqwest::Method::from_bytes(request.method.as_str().as_bytes()).map_err(|_| invalid("the method"))?;
-        let mut builder = self.client(&request.pool)?.request(method, url).headers(headers).timeout(request.timeout);
+        let mut builder =
+            self.client(&request.pool, request.timeout)?.request(method, url).headers(headers).timeout(request.timeout);
         if let Some(body) = request.body {
             builder = builder.body(body.to_vec());
         }
@@ -145,7 +149,9 @@ fn with_causes(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.is_timeout() {
+    if error.is_timeout() && error.is_connect() {
+        "no connection in time".to_owned()
+    } else if error.is_timeout() {
         "no answer in time".to_owned()
     } else if std::ptr::eq(cause, error) {
         "the request could not be made".to_owned()

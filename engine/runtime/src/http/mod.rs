@@ -16,7 +16,7 @@ pub use client::HttpClient;
 /// A request with everything bound: it may hold secrets, and is never stored or logged.
 #[derive(Clone)]
 pub struct Request {
-    /// Whose connections it uses: the service's name, or the host for a whole URL.
+    /// Whose connections it uses: the service's name, or `*` for a whole URL.
     pub pool: String,
     /// The URL, without the query below.
     pub url: String,

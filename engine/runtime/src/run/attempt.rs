@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine_core::call::Call;
-use engine_core::event::{Event, StuckReason};
+use engine_core::event::Event;
 use engine_core::id::RunId;
 use engine_core::machine::{Input, Send};
 use engine_store::Store;
@@ -43,9 +43,7 @@ impl Sender {
                 let outcome = self.transport.send(request).await;
                 Input::AttemptEnded { step, side, attempt, outcome }
             }
-            Err(Unbound::Missing(message)) => {
-                Input::AttemptNotSent { step, side, attempt, reason: StuckReason::SecretMissing, message }
-            }
+            Err(Unbound { reason, message }) => Input::AttemptNotSent { step, side, attempt, reason, message },
         })
     }
 

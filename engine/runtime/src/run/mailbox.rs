@@ -43,12 +43,13 @@ impl Mailbox {
         (sender, Self { receiver, drained: Vec::new() })
     }
 
-    /// Waits for a request. Dropping the future loses nothing.
+    /// Waits for a request: for ever, where nobody is left who could make one. Dropping the future loses nothing.
     pub(crate) async fn wait(&mut self) {
-        if self.drained.is_empty()
-            && let Some(mail) = self.receiver.recv().await
-        {
-            self.drained.push(mail);
+        if self.drained.is_empty() {
+            match self.receiver.recv().await {
+                Some(mail) => self.drained.push(mail),
+                None => std::future::pending().await,
+            }
         }
     }
 

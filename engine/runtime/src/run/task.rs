@@ -120,9 +120,7 @@ impl RunTask {
             let Resolve { id, actor, step, action, output } = request;
             self.machine.push(Input::Resolve { id, actor, step, action, output });
         }
-        if *self.setup.stopping.borrow() {
-            self.machine.hold();
-        } else {
+        if !*self.setup.stopping.borrow() {
             let now = self.setup.clock.now();
             let due: Vec<TimerKey> =
                 self.timers.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
@@ -142,6 +140,9 @@ impl RunTask {
 
     /// Decides, commits, and only then acts.
     async fn take_turn(&mut self, claims: Vec<ClaimChange>) -> Result<(), Broken> {
+        if *self.setup.stopping.borrow() {
+            self.machine.hold();
+        }
         let now = self.setup.clock.now();
         let (run, store) = (self.machine.state().run, self.setup.sender.store.clone());
         while let Progress::Needs(payloads) = self.machine.advance(now) {

@@ -7,8 +7,9 @@ use engine_core::definition::Definition;
 use engine_core::event::Event;
 use engine_core::machine::AttemptOutcome;
 use engine_core::state::Status;
+use engine_core::time::Timestamp;
 use engine_runtime::{Engine, Finished, read};
-use engine_store::{MemoryStore, Store};
+use engine_store::{MemoryStore, Store, TimerClock};
 
 use crate::world::{self, World, answer};
 
@@ -66,6 +67,8 @@ async fn run_case(refuse: Option<&str>, crash_after: Option<usize>) -> (Outcome,
     let finished = second.drive(run).await.unwrap().finish().await;
     let Finished::Ended(state) = finished else { panic!("{finished:?}") };
     assert_keys_are_sound(&world);
+    let timers = store.due_timers(TimerClock::Engine, Timestamp::from_millis(u64::MAX), 10).await.unwrap();
+    assert_eq!(timers, [], "an ended run has no timers");
     ((state.status(), PATHS.map(|path| world.done(path))), made)
 }
 
@@ -96,6 +99,20 @@ async fn a_saga_completes_whichever_commit_the_process_dies_after() {
 #[tokio::test]
 async fn a_refused_record_is_undone_whichever_commit_the_process_dies_after() {
     assert_same_outcome_at_every_crash(Some("/record"), (Status::Compensated, [1, 1, 1, 1, 0])).await;
+}
+
+#[tokio::test]
+async fn a_flaky_refund_leaves_no_timers_behind() {
+    let world = World::new();
+    world.script("/record", [refused()]);
+    world.script("/refund", [answer(503, "{}"), answer(503, "{}")]);
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::open(store.clone(), world::options(&world)).await.unwrap();
+    let run = engine.start(world::start(&saga(), "order-1")).await.unwrap().run;
+    let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert_eq!(state.status(), Status::Compensated);
+    let timers = store.due_timers(TimerClock::Engine, Timestamp::from_millis(u64::MAX), 10).await.unwrap();
+    assert_eq!(timers, []);
 }
 
 #[tokio::test]

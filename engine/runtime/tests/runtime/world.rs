@@ -84,7 +84,7 @@ pub(crate) fn options(world: &Arc<World>) -> Options {
 
 pub(crate) fn definition(steps: &serde_json::Value) -> Arc<Definition> {
     let file = serde_json::json!({
-        "format": "engine/1", "name": "test", "version": "1.0.0",
+        "format": "engine/1", "name": "test", "version": "1.0.0", "timeout": "1h",
         "services": { "svc": { "url": "http://test", "idempotency": "key" } },
         "defaults": { "retry": { "initial": "1ms", "max_interval": "2ms" }, "compensation_retry": { "initial": "1ms" } },
         "steps": steps,

@@ -128,6 +128,12 @@ fn a_service_that_honours_keys_settles_it_by_a_definite_refusal() {
     run.wait();
     run.answers("a", 422);
     assert_eq!(run.news()[4..], ["fail a none", "stop by a", "FAILED"]);
+    // A gateway that refuses an attempt never looked at its key: what the one before did is as unknown as it was.
+    let mut run = Story::of(json!({ "a": undoable(&[], keyed.clone()) }));
+    run.answers("a", 500);
+    run.wait();
+    run.answers("a", 403);
+    assert_eq!(run.news()[4..], ["fail a unknown", "stop by a", "undo a"]);
     // Something that says nothing of what the key did settles nothing.
     let mut run = Story::of(json!({ "a": undoable(&[], keyed) }));
     run.answers("a", 500);
