@@ -93,14 +93,26 @@ impl Directory {
     }
 }
 
+/// Makes a directory and those above it that are not there, each durable before the next.
+fn make_durable(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_durable(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => files::sync_parent(path),
+    }
+}
+
 fn make(path: &Path) -> Result<(), StoreError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(unusable(path, "is a file. Name a directory, which is made if it is not there")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = fs::create_dir_all(path).and_then(|()| files::sync_parent(path));
-            made.map_err(|error| unusable(path, &format!("can't be made ({error}). Name a directory that can")))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_durable(path)
+            .map_err(|error| unusable(path, &format!("can't be made ({error}). Name a directory that can"))),
         Err(error) => Err(unusable(path, &format!("can't be looked at ({error})"))),
     }
 }

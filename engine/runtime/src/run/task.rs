@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine_core::call::Call;
-use engine_core::event::{Answer, Event, Recorded};
+use engine_core::event::{Answer, Recorded};
 use engine_core::id::{Name, Seq, Side};
 use engine_core::machine::{Command, Input, Machine, Progress, Send, TimerKey};
 use engine_core::time::Timestamp;
@@ -170,9 +170,7 @@ impl RunTask {
     /// Keeps the calls of attempts that may be made again, so that they need not be read from the store.
     fn keep_calls(&mut self, events: &[Recorded]) {
         for Recorded { seq, event, .. } in events {
-            if let (Event::StepScheduled { call, .. } | Event::CompensationStarted { call, .. }, Some((step, side))) =
-                (event, turn::scheduled(event))
-            {
+            if let Some((step, side, call)) = turn::scheduled(event) {
                 self.calls.insert((step.clone(), side), (*seq, Arc::new(call.clone())));
             }
         }

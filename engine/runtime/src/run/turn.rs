@@ -1,6 +1,7 @@
 //! From a decided turn to a unit for the store.
 
 use engine_core::bounds;
+use engine_core::call::Call;
 use engine_core::event::{Event, Recorded};
 use engine_core::id::{Digest, Name, Seq, Side};
 use engine_core::machine::{Command, Turn};
@@ -86,11 +87,11 @@ fn class(state: &State) -> Class {
     }
 }
 
-/// The side of a step whose call this event holds.
-pub(crate) fn scheduled(event: &Event) -> Option<(&Name, Side)> {
+/// The call that this event holds, and the side of the step that sends it.
+pub(crate) fn scheduled(event: &Event) -> Option<(&Name, Side, &Call)> {
     match event {
-        Event::StepScheduled { step, .. } => Some((step, Side::Forward)),
-        Event::CompensationStarted { step, .. } => Some((step, Side::Compensation)),
+        Event::StepScheduled { step, call } => Some((step, Side::Forward, call)),
+        Event::CompensationStarted { step, call } => Some((step, Side::Compensation, call)),
         _ => None,
     }
 }
