@@ -163,3 +163,17 @@ fn an_input_that_breaks_the_schema_is_refused_by_field() {
     let stored = engine.verb(&["list", "-o", "json"]);
     assert!(stored.exit == Some(3) || stored.json()["runs"] == json!([]), "{stored:?}");
 }
+
+#[test]
+fn a_service_that_is_not_mocked_is_refused_before_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("saga.json");
+    let mut content = saga();
+    content["services"]["warehouse"] = json!({ "url": "http://127.0.0.1:9" });
+    content["steps"]["create_record"]["http"]["service"] = json!("warehouse");
+    std::fs::write(&file, content.to_string()).unwrap();
+    let engine = Engine::new(&dir.path().join("data"));
+    let refused = engine.run(&file, &["--mock-services"]);
+    refused.assert_exit(2).assert_says(&["warehouse", "--override warehouse.url=URL", "payment"]);
+    assert!(!engine.data_dir.exists(), "nothing was stored");
+}

@@ -27,6 +27,10 @@ impl Mocks for OrderSaga {
         mock_services::serve(arguments).await.map_err(|error| error.to_string())
     }
 
+    fn services(&self) -> Vec<String> {
+        mock_services::SERVICES.map(str::to_owned).to_vec()
+    }
+
     fn check_fault(&self, rule: &str) -> Result<(), String> {
         rule.parse::<Fault>().map(drop).map_err(|error| error.to_string())
     }

@@ -34,6 +34,9 @@ pub trait Mocks: Send + Sync + 'static {
     /// Runs the services by themselves until Ctrl-C, as the verb's arguments say.
     async fn serve(&self, arguments: &clap::ArgMatches) -> Result<(), String>;
 
+    /// The names of the services.
+    fn services(&self) -> Vec<String>;
+
     /// Whether this is a fault rule; else what is wrong with it.
     fn check_fault(&self, rule: &str) -> Result<(), String>;
 

@@ -3,7 +3,7 @@
 use engine_core::definition::{Definition, Step};
 use engine_core::event::{Event, Recorded, Resolution};
 use engine_core::failure::{Effect, Failure, StepFailure};
-use engine_core::id::{Name, RunId, Side};
+use engine_core::id::{IdempotencyKey, Name, RunId, Side};
 use engine_core::state::{Forward, State, StepState, Undo, UndoStatus};
 use engine_core::time::Timestamp;
 use engine_runtime::read::{self, LoadError};
@@ -119,7 +119,7 @@ impl Report {
             "warnings": failures(&self.warnings),
             "residue": end.map(|end| end.residue.iter().map(Name::as_str).collect::<Vec<_>>()).unwrap_or_default(),
             "stuck": self.stuck.iter().map(|stuck| stuck.to_json(self.run(), program, tail)).collect::<Vec<_>>(),
-            "steps": self.steps.iter().map(StepReport::to_json).collect::<Vec<_>>(),
+            "steps": self.steps.iter().map(|step| step.to_json(self.run())).collect::<Vec<_>>(),
         })
     }
 }
@@ -226,6 +226,11 @@ impl StepReport {
         Self { name: name.clone(), state: state.clone(), undoable, on_failure: false }
     }
 
+    /// What it may have done. Whoever looks holds the data directory, so what is in flight by the history was cut off.
+    pub(crate) fn effect(&self) -> Effect {
+        if self.state.forward == Forward::InFlight { Effect::Unknown } else { self.state.effect }
+    }
+
     /// How far it is, in a word.
     pub(crate) fn progress(&self) -> &'static str {
         match self.state.forward {
@@ -261,14 +266,15 @@ impl StepReport {
         }
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self, run: RunId) -> Value {
         let state = &self.state;
         json!({
             "step": self.name.as_str(),
             "on_failure": self.on_failure,
             "state": self.progress(),
             "attempts": state.tries.attempt,
-            "effect": state.effect.to_string(),
+            "effect": self.effect().to_string(),
+            "idempotency_key": IdempotencyKey::derive(run, &self.name, Side::Forward, state.tries.epoch).as_str(),
             "failure": state.failure.as_ref().map(event_json::failure),
             "due": self.due().map(time::rfc3339),
             "ended_at": state.ended_at.map(time::rfc3339),

@@ -146,7 +146,7 @@ fn row(step: &StepReport) -> Vec<String> {
             attempts => format!("{progress} ({})", count(attempts as usize, "attempt")),
         },
     };
-    let effect = if state.forward == Forward::Pending { String::new() } else { state.effect.to_string() };
+    let effect = if state.forward == Forward::Pending { String::new() } else { step.effect().to_string() };
     let name = if step.on_failure { format!("{} (on failure)", step.name) } else { step.name.to_string() };
     vec![mark(step).to_owned(), name, step.progress().to_owned(), attempts, effect, undone, note(step)]
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine_core::definition::Definition;
 use engine_core::id::{RunId, Seq};
-use engine_core::state::State;
+use engine_core::state::{State, Status};
 use engine_runtime::{DriveError, Reuse, Start, StartError, read};
 use engine_store::Store;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Ou
     let (outcome, run) = match source::load(&arguments.file)? {
         Source::Workflow(definition) => {
             // Checked as far as can be before anything is made.
-            let prepared = prepare(&arguments, definition, None)?;
+            let prepared = prepare(context, &arguments, definition, None)?;
             let store = context.directory.open().await?;
             let work = async |session: &mut Session| start_and_follow(context, session, &arguments, prepared).await;
             Session::with(context, store, faults, work).await?
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Ou
             let store = context.directory.open_existing().await?;
             let work = async |session: &mut Session| {
                 let definition = stored(session.store(), &file.run, &arguments.file).await?;
-                let prepared = prepare(&arguments, definition, file.input)?;
+                let prepared = prepare(context, &arguments, definition, file.input)?;
                 start_and_follow(context, session, &arguments, prepared).await
             };
             Session::with(context, store, faults, work).await?
@@ -103,9 +103,33 @@ fn check_mocks(context: &Context, arguments: &RunArguments) -> Result<(), CliErr
     Ok(())
 }
 
+/// Refuses a workflow that calls a service which is neither a mock service nor at an address of its own.
+fn check_mocked(context: &Context, overrides: &[(String, String)], definition: &Definition) -> Result<(), CliError> {
+    let mocked = context.app.mocks.as_ref().map(|mocks| mocks.services()).unwrap_or_default();
+    let is_known = |name: &str| {
+        mocked.iter().any(|mock| mock == name) || overrides.iter().any(|(key, _)| *key == format!("{name}.url"))
+    };
+    let unknown = definition.services().keys().find(|name| !is_known(name.as_str()));
+    unknown.map_or(Ok(()), |name| {
+        Err(CliError::bad_input(format!(
+            "--mock-services: there is no mock service `{name}`; there are {}: rename it, or say where it is with \
+             --override {name}.url=URL",
+            mocked.join(", ")
+        )))
+    })
+}
+
 /// Checks everything that a run is started with. `own` is the input of a run file.
-fn prepare(arguments: &RunArguments, definition: Arc<Definition>, own: Option<Value>) -> Result<Prepared, CliError> {
+fn prepare(
+    context: &Context,
+    arguments: &RunArguments,
+    definition: Arc<Definition>,
+    own: Option<Value>,
+) -> Result<Prepared, CliError> {
     let overrides = overrides::of_run(&arguments.overrides, arguments.mock_services, &definition)?;
+    if arguments.mock_services {
+        check_mocked(context, &overrides, &definition)?;
+    }
     let (input, origin) = input(arguments, &definition, own)?;
     definition.check_input(&input).map_err(|error| CliError::input(&origin, &error))?;
     Ok(Prepared { definition, input, overrides })
@@ -182,7 +206,12 @@ fn shown_directory(context: &Context) -> String {
 /// That the run is known, and how far it is.
 fn known(context: &Context, state: &State) -> String {
     let id = state.workflow_id.as_ref().map(|id| format!(" ({})", one_line(id))).unwrap_or_default();
-    let what = if state.end.is_some() { "has ended already" } else { "is open: going on with it" };
+    let what = match state.status() {
+        Status::Stuck if state.workflow_id.is_none() => "has this input and is stuck; --new would start another",
+        Status::Stuck => "is stuck",
+        status if status.is_terminal() => "has ended already",
+        _ => "is open: going on with it",
+    };
     format!("{} run {}{id} {what}; data in {}", state.workflow, state.run, shown_directory(context))
 }
 
