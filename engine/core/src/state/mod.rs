@@ -167,11 +167,6 @@ impl State {
         self.tally.in_flight
     }
 
-    /// How many steps wait for an operator.
-    pub fn stuck_steps(&self) -> usize {
-        self.tally.stuck
-    }
-
     /// The status that the run is shown with.
     pub fn status(&self) -> Status {
         if let Some(end) = &self.end {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine_core::call::Call;
 use engine_core::event::{Answer, Recorded};
 use engine_core::id::{Name, Seq, Side};
-use engine_core::machine::{Command, Input, Machine, Progress, Send, TimerKey};
+use engine_core::machine::{Command, Input, Machine, Progress, Send, TimerKey, Turn};
 use engine_core::time::Timestamp;
 use engine_store::{ClaimChange, CommitError};
 use tokio::sync::{oneshot, watch};
@@ -150,18 +150,19 @@ impl RunTask {
                 self.machine.supply(seq, read::payload_at(&*store, run, seq).await?);
             }
         }
-        let mut turn = self.machine.take_turn();
-        if !turn.events.is_empty() {
-            self.keep_calls(&turn.events);
-            let spilled = turn::spill(&*store, self.machine.state(), &mut turn.events).await;
+        let Turn { mut events, commands } = self.machine.take_turn();
+        if !events.is_empty() {
+            self.keep_calls(&events);
+            let spilled = turn::spill(&*store, self.machine.state(), &mut events).await;
             spilled.map_err(CommitError::Store)?;
-            let unit = turn::unit(&self.setup.identity, self.machine.state(), self.durable, &turn, claims);
+            let state = self.machine.state();
+            let unit = turn::unit(&self.setup.identity, state, self.durable, events, &commands, claims);
             self.durable = self.setup.committer.commit(unit).await?;
         }
         // Before anybody is answered, so that who then follows the run does not see it where it was.
         self.report();
         self.answer();
-        for command in turn.commands {
+        for command in commands {
             self.carry_out(command);
         }
         Ok(())

@@ -4,7 +4,7 @@ use engine_core::bounds;
 use engine_core::call::Call;
 use engine_core::event::{Event, Recorded};
 use engine_core::id::{Digest, Name, Seq, Side};
-use engine_core::machine::{Command, Turn};
+use engine_core::machine::Command;
 use engine_core::payload::Payload;
 use engine_core::state::{State, Status};
 use engine_store::{ClaimChange, Class, Fence, IndexRow, RunWrite, Store, StoreError, TimerClock, TimerRow, Unit};
@@ -32,15 +32,22 @@ pub(crate) async fn spill(store: &dyn Store, state: &State, events: &mut [Record
 }
 
 /// Everything that one turn writes: events, timers, index row, claims.
-pub(crate) fn unit(identity: &Identity, state: &State, expected: Seq, turn: &Turn, claims: Vec<ClaimChange>) -> Unit {
+pub(crate) fn unit(
+    identity: &Identity,
+    state: &State,
+    expected: Seq,
+    events: Vec<Recorded>,
+    commands: &[Command],
+    claims: Vec<ClaimChange>,
+) -> Unit {
     let run = state.run;
-    let timers_set = turn.commands.iter().filter_map(|command| match command {
+    let timers_set = commands.iter().filter_map(|command| match command {
         Command::SetTimer { key, due } => {
             Some(TimerRow { run, timer: key.clone(), due: *due, clock: TimerClock::Engine })
         }
         Command::Send(_) | Command::ClearTimer { .. } => None,
     });
-    let timers_removed = turn.commands.iter().filter_map(|command| match command {
+    let timers_removed = commands.iter().filter_map(|command| match command {
         Command::ClearTimer { key } => Some((run, key.clone())),
         Command::Send(_) | Command::SetTimer { .. } => None,
     });
@@ -48,13 +55,7 @@ pub(crate) fn unit(identity: &Identity, state: &State, expected: Seq, turn: &Tur
         timers_set: timers_set.collect(),
         timers_removed: timers_removed.collect(),
         claims,
-        run: Some(RunWrite {
-            run,
-            expected,
-            fence: identity.fence,
-            events: turn.events.clone(),
-            row: row(identity, state),
-        }),
+        run: Some(RunWrite { run, expected, fence: identity.fence, events, row: row(identity, state) }),
         ..Unit::default()
     }
 }

@@ -76,12 +76,6 @@ impl MemoryStore {
         Self::open(Arc::clone(&self.data), self.gate.clone())
     }
 
-    /// The same data as a rival process would see it that has taken all shards over, while this one lives on and
-    /// does not know of it: what it still commits is `Fenced`.
-    pub fn take_over(&self) -> Self {
-        Self::open(Arc::clone(&self.data), self.gate.clone())
-    }
-
     fn open(data: Arc<Mutex<Data>>, gate: Option<Gate>) -> Self {
         let fence = {
             let mut data = lock(&data);
