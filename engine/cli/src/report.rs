@@ -1,9 +1,10 @@
 //! What there is to say of a run: for people and programs alike.
 
 use engine_core::definition::{Definition, Step};
-use engine_core::event::{Event, Recorded, Resolution};
+use engine_core::event::{Event, Recorded};
 use engine_core::failure::{Effect, Failure, StepFailure};
 use engine_core::id::{IdempotencyKey, Name, RunId, Side};
+use engine_core::request::Resolution;
 use engine_core::state::{Forward, State, StepState, Undo, UndoStatus};
 use engine_core::time::Timestamp;
 use engine_runtime::read::{self, LoadError};

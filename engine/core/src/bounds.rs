@@ -55,5 +55,11 @@ pub const RETRY_AFTER_MS: u64 = 3_600_000;
 /// Events of one run's history. It does not apply after the pivot or while compensating: there the run must end.
 pub const HISTORY_LEN: u64 = 100_000;
 
+/// Signals of one run that are kept until a step waits for them.
+pub const SIGNALS: usize = 1_000;
+
+/// Requests to one run that are answered, as their answers are kept for repeats; it can be terminated all the same.
+pub const REQUESTS: usize = 10_000;
+
 /// Shards that run ids are spread over.
 pub const SHARDS: usize = 256;

@@ -12,6 +12,7 @@ use crate::call::Call;
 use crate::failure::{Effect, Failure, StepFailure};
 use crate::id::{Digest, Name, RunId, Seq, Side};
 use crate::payload::Payload;
+use crate::request::{Answer, RequestKind};
 use crate::time::Timestamp;
 
 /// An event with its place in the history.
@@ -204,6 +205,21 @@ pub enum Event {
         /// The step.
         step: Name,
     },
+
+    /// A request that was held is decided: the pivot has settled.
+    RequestSettled {
+        /// The request's id.
+        id: String,
+        /// What became of it.
+        answer: Answer,
+    },
+    /// A rerun takes over what the step gave in the run that it continues. It is never carried out here, nor undone.
+    StepCarried {
+        /// The step.
+        step: Name,
+        /// What it gives to later steps.
+        output: Payload,
+    },
 }
 
 /// How a run began.
@@ -304,6 +320,8 @@ pub enum StopCause {
     StepFailed(Name),
     /// The run's own timeout.
     Timeout,
+    /// Somebody cancelled the run.
+    Cancelled,
 }
 
 /// Why a run was ended from outside.
@@ -311,6 +329,10 @@ pub enum StopCause {
 pub enum CancelCause {
     /// The run's own timeout.
     Timeout,
+    /// Somebody cancelled it: what may have happened was undone.
+    Cancelled,
+    /// Somebody terminated it: nothing was undone.
+    Terminated,
 }
 
 /// Why a step was not carried out.
@@ -331,49 +353,8 @@ pub enum StuckReason {
     SecretMissing,
     /// This process does not know where a service is: mock services that it does not have.
     AddressMissing,
-}
-
-/// What a request asked for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum RequestKind {
-    /// The run's own timeout asked to stop it.
-    Timeout,
-    /// An operator resolved a stuck step, or the run where it is stuck as a whole.
-    Resolve {
-        /// The step; none for the run as a whole.
-        step: Option<Name>,
-        /// How.
-        action: Resolution,
-    },
-}
-
-/// What an operator says of something stuck.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Resolution {
-    /// Try again.
-    Retry,
-    /// It was done: the payload is the step's output (forward), or it was undone by hand (compensation).
-    Done,
-    /// Go on without it.
-    Skip,
-    /// It did not happen (forward only).
-    Fail,
-}
-
-/// The answer to a request.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// It is carried out.
-    Accepted,
-    /// There was nothing to do.
-    NoOp,
-    /// It can't be carried out.
-    Refused {
-        /// Why, for programs.
-        code: String,
-        /// Why, and what would work.
-        message: String,
-    },
+    /// Whenever the run was driven, and it alone, the process died.
+    Poison,
 }
 
 impl Event {
@@ -392,7 +373,8 @@ impl Event {
             | Self::CompensationStarted { step, .. }
             | Self::CompensationCompleted { step, .. }
             | Self::CompensationFailed { step, .. }
-            | Self::CompensationSkipped { step } => vec![step],
+            | Self::CompensationSkipped { step }
+            | Self::StepCarried { step, .. } => vec![step],
             Self::RunStarted(_)
             | Self::StopBegan { .. }
             | Self::RunUnstuck
@@ -400,7 +382,36 @@ impl Event {
             | Self::RunCompensated { .. }
             | Self::RunFailed { .. }
             | Self::RunCancelled { .. }
-            | Self::RequestAnswered { .. } => Vec::new(),
+            | Self::RequestAnswered { .. }
+            | Self::RequestSettled { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether this is how an attempt ended: what a run gets on by.
+    pub fn is_result(&self) -> bool {
+        match self {
+            Self::StepCompleted { attempt, .. }
+            | Self::StepFailed { attempt, .. }
+            | Self::CompensationCompleted { attempt, .. }
+            | Self::CompensationFailed { attempt, .. } => *attempt > 0,
+            Self::AttemptFailed(_) | Self::CompensationAttemptFailed(_) | Self::StepStuck { .. } => true,
+            Self::RunStarted(_)
+            | Self::StopBegan { .. }
+            | Self::RunStuck { .. }
+            | Self::RunUnstuck
+            | Self::RecoveryNoted { .. }
+            | Self::RunCompleted { .. }
+            | Self::RunCompensated { .. }
+            | Self::RunFailed { .. }
+            | Self::RunCancelled { .. }
+            | Self::StepScheduled { .. }
+            | Self::AttemptStarted { .. }
+            | Self::StepSkipped { .. }
+            | Self::RequestAnswered { .. }
+            | Self::CompensationStarted { .. }
+            | Self::CompensationSkipped { .. }
+            | Self::RequestSettled { .. }
+            | Self::StepCarried { .. } => false,
         }
     }
 
@@ -409,7 +420,9 @@ impl Event {
         match self {
             Self::RunStarted(started) => Some(&started.input),
             Self::StepScheduled { call, .. } | Self::CompensationStarted { call, .. } => call.body.as_ref(),
-            Self::StepCompleted { output, .. } | Self::RunCompleted { output, .. } => Some(output),
+            Self::StepCompleted { output, .. }
+            | Self::RunCompleted { output, .. }
+            | Self::StepCarried { output, .. } => Some(output),
             Self::StepFailed { output, .. } => output.as_ref(),
             Self::RequestAnswered { payload, .. } => payload.as_ref(),
             Self::StopBegan { .. }
@@ -426,7 +439,8 @@ impl Event {
             | Self::CompensationAttemptFailed(_)
             | Self::CompensationCompleted { .. }
             | Self::CompensationFailed { .. }
-            | Self::CompensationSkipped { .. } => None,
+            | Self::CompensationSkipped { .. }
+            | Self::RequestSettled { .. } => None,
         }
     }
 
@@ -435,7 +449,9 @@ impl Event {
         match self {
             Self::RunStarted(started) => Some(&mut started.input),
             Self::StepScheduled { call, .. } | Self::CompensationStarted { call, .. } => call.body.as_mut(),
-            Self::StepCompleted { output, .. } | Self::RunCompleted { output, .. } => Some(output),
+            Self::StepCompleted { output, .. }
+            | Self::RunCompleted { output, .. }
+            | Self::StepCarried { output, .. } => Some(output),
             Self::StepFailed { output, .. } => output.as_mut(),
             Self::RequestAnswered { payload, .. } => payload.as_mut(),
             Self::StopBegan { .. }
@@ -452,7 +468,8 @@ impl Event {
             | Self::CompensationAttemptFailed(_)
             | Self::CompensationCompleted { .. }
             | Self::CompensationFailed { .. }
-            | Self::CompensationSkipped { .. } => None,
+            | Self::CompensationSkipped { .. }
+            | Self::RequestSettled { .. } => None,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`graph`] | workflows and runs as drawings |
 //! | [`expression`] | `${ … }`: jq's syntax, bounded and deterministic |
 //! | [`event`] | the recorded facts |
+//! | [`request`] | what is asked of a run from outside, and what is answered |
 //! | [`state`] | the fold of a history |
 //! | [`machine`] | decides: state + input → events and commands |
 //!
@@ -30,5 +31,6 @@ pub mod graph;
 pub mod id;
 pub mod machine;
 pub mod payload;
+pub mod request;
 pub mod state;
 pub mod time;

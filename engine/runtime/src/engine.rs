@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use engine_core::bounds as core_bounds;
 use engine_core::definition::Definition;
-use engine_core::event::Answer;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::machine::{Input, Machine};
+use engine_core::request::Answer;
 use engine_core::time::Timestamp;
 use engine_store::{Class, Fence, Store, StoreError};
 use tokio::sync::mpsc::error::TrySendError;

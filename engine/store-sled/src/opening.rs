@@ -22,6 +22,8 @@ pub(crate) struct Opened {
     pub(crate) files: Files,
     pub(crate) writer: Writer,
     pub(crate) fence: u64,
+    /// Whether the process before closed the store, or there was none.
+    pub(crate) stopped_cleanly: bool,
 }
 
 /// Opens a directory. Sled is touched here already: call it on a thread that may panic.
@@ -41,7 +43,8 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
         );
         Watermark::create(&directory, Mark { commit: state.commit, time: state.time })?;
     }
-    if clean.is_none() && state.fence > 0 {
+    let stopped_cleanly = clean.is_some() || state.fence == 0;
+    if !stopped_cleanly {
         tracing::info!(commit = state.commit, "the store was not closed cleanly; nothing acknowledged is missing");
     }
     files::remove_durably(&directory.clean())?;
@@ -59,7 +62,7 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
     let shared = Arc::new(Shared::new(database.clone(), directory, progress));
     let writer =
         Writer { shared: Arc::clone(&shared), database, files: files.clone(), watermark, state, recent, before_sync };
-    Ok(Opened { shared, files, writer, fence: state.fence })
+    Ok(Opened { shared, files, writer, fence: state.fence, stopped_cleanly })
 }
 
 /// Makes the database of a directory that has none, unless there was one.

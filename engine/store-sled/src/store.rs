@@ -39,6 +39,7 @@ const BLOB_THREADS: usize = 2;
 pub struct SledStore {
     path: PathBuf,
     fence: Fence,
+    stopped_cleanly: bool,
     shared: Arc<Shared>,
     files: Files,
     readers: Pool,
@@ -79,7 +80,9 @@ impl SledStore {
             move || {
                 let store = panics::guard("opening the data directory", || opening::open(&path, before_sync));
                 let (answer, writer) = match store {
-                    Ok(store) => (Ok((store.shared, store.files, store.fence)), Some(store.writer)),
+                    Ok(store) => {
+                        (Ok((store.shared, store.files, store.fence, store.stopped_cleanly)), Some(store.writer))
+                    }
                     Err(error) => (Err(error), None),
                 };
                 // Nobody hears it only where the opening thread is gone, and then the queue is closed as well.
@@ -90,11 +93,12 @@ impl SledStore {
             }
         };
         let writer = thread::Builder::new().name(format!("{THREADS}-writer")).spawn(work).map_err(no_thread)?;
-        let (shared, files, fence) = is_open.recv().unwrap_or(Err(StoreError::Closed))?;
+        let (shared, files, fence, stopped_cleanly) = is_open.recv().unwrap_or(Err(StoreError::Closed))?;
         panics::watch(Arc::downgrade(&shared));
         Ok(Self {
             path,
             fence: Fence(fence),
+            stopped_cleanly,
             shared,
             files,
             readers: Pool::new("reader", READERS).map_err(no_thread)?,
@@ -287,6 +291,10 @@ impl Store for SledStore {
 
     async fn watermark(&self) -> Result<Timestamp, StoreError> {
         self.shared.alive().map(|()| self.shared.time())
+    }
+
+    fn stopped_cleanly(&self) -> bool {
+        self.stopped_cleanly
     }
 
     fn counters(&self) -> Counters {

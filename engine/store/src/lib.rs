@@ -109,6 +109,9 @@ pub trait Store: Send + Sync + 'static {
     /// latest `at` of an event or `now` of a claim that was ever committed.
     async fn watermark(&self) -> Result<Timestamp, StoreError>;
 
+    /// Whether the process that had the store before closed it, or there was none.
+    fn stopped_cleanly(&self) -> bool;
+
     /// How often the store has synced and how many units it has written since it was opened.
     fn counters(&self) -> Counters;
 

@@ -49,6 +49,8 @@ pub struct IndexRow {
     pub ended_at: Option<Timestamp>,
     /// The position of its last event.
     pub last: Seq,
+    /// How many of its attempts have ended: a run that gets on has more each time.
+    pub results: u64,
 }
 
 /// Which rows a list gives. The default gives all.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use engine_core::event::{Answer, CancelCause, Event, Recorded, RequestKind, Resolution, RunStarted, SkipReason};
+use engine_core::event::{CancelCause, Event, Recorded, RunStarted, SkipReason};
 use engine_core::event::{StopCause, TriedAndFailed};
 use engine_core::failure::{Effect, StepFailure};
 use engine_core::id::{Name, Side};
+use engine_core::request::{Answer, RequestKind, Resolution};
 use engine_core::time::Timestamp;
 
 use crate::render::{count, failure, one_line, time};

@@ -1,10 +1,11 @@
 //! An event as JSON, with its payload as JSON: what `history -o json` prints. Names are those of the events.
 
 use engine_core::call::{Call, Target};
-use engine_core::event::{Answer, CancelCause, Event, Origin, Recorded, RequestKind, RunStarted, SkipReason};
+use engine_core::event::{CancelCause, Event, Origin, Recorded, RunStarted, SkipReason};
 use engine_core::event::{StopCause, StuckReason, TriedAndFailed};
 use engine_core::failure::{Failure, StepFailure};
 use engine_core::id::{Name, Side};
+use engine_core::request::{Answer, RequestKind};
 use engine_core::time::{Timestamp, millis};
 use serde_json::{Map, Value, json};
 

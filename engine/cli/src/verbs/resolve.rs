@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine_core::event::{Answer, Resolution};
 use engine_core::id::{Name, RunId};
+use engine_core::request::{Answer, Resolution};
 use engine_runtime::{Random, Resolve, SystemRandom};
 
 use crate::arguments::{Action, Done, ResolveArguments};

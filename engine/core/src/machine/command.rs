@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::Compensate;
-use crate::event::{Recorded, Resolution, StuckReason};
+use crate::event::{Recorded, StuckReason};
 use crate::failure::Effect;
 use crate::id::{IdempotencyKey, Name, Seq, Side};
 use crate::machine::Machine;
+use crate::request::Request;
 use crate::state::{Activity, Forward};
 use crate::time::Timestamp;
 
@@ -44,19 +45,8 @@ pub enum Input {
     TimerFired(TimerKey),
     /// The process that drove the run before is gone, and its attempts with it.
     Recovered,
-    /// An operator says what to do about something stuck.
-    Resolve {
-        /// The request's id.
-        id: String,
-        /// Who asks.
-        actor: String,
-        /// The step; none for the run as a whole.
-        step: Option<Name>,
-        /// What to do.
-        action: Resolution,
-        /// The step's output, for [`Resolution::Done`].
-        output: Option<Arc<[u8]>>,
-    },
+    /// Something is asked from outside. What comes with it stands in the request itself, not in a blob.
+    Request(Request),
 }
 
 /// How an attempt ended.
@@ -186,13 +176,14 @@ impl Slot {
 impl Machine {
     /// The command that should be outstanding in this slot.
     pub(super) fn wanted(&self, slot: &Slot) -> Option<Command> {
-        if self.state.end.is_some() {
+        if self.state.end.is_some() || self.state.is_set_aside() {
             return None;
         }
         match slot {
             Slot::Step(step, side) => match self.state.activity(step, *side) {
                 Activity::Idle | Activity::Parked | Activity::Stuck => None,
                 Activity::InFlight => self.send(step, *side).map(Command::Send),
+                Activity::BackingOff { .. } if self.state.paused => None,
                 Activity::BackingOff { due } => {
                     Some(Command::SetTimer { key: TimerKey::Retry(step.clone(), *side), due })
                 }
@@ -216,21 +207,25 @@ impl Machine {
         Some(Send { step: step.clone(), side, attempt: tries.attempt, call: tries.call?, key, key_of, timeout })
     }
 
-    /// When the run's timeout is due, where it counts: not while the pivot is in flight or what it did is unknown.
+    /// When the run's timeout is due, where it counts: not while the pivot is open, nor while the run is paused.
     pub(super) fn timeout_due(&self) -> Option<Timestamp> {
         let timeout = self.definition.timeout()?;
-        if self.state.timeout_answered || self.state.stop.is_some() {
+        if self.state.timeout_answered || self.state.stop.is_some() || self.state.paused || self.is_pivot_open() {
             return None;
         }
-        let held = self.definition.pivot().is_some_and(|pivot| {
+        Some(self.state.started_at.after(timeout))
+    }
+
+    /// Whether the pivot is in flight, or what it did is unknown: until it settles the run can't turn back.
+    pub(super) fn is_pivot_open(&self) -> bool {
+        self.definition.pivot().is_some_and(|pivot| {
             let state = self.state.step(&self.definition.step(pivot).name);
             match state.forward {
                 Forward::InFlight => true,
                 Forward::BackingOff { .. } | Forward::Parked | Forward::Stuck => state.effect != Effect::None,
                 Forward::Pending | Forward::Done | Forward::Skipped(_) | Forward::Failed { .. } => false,
             }
-        });
-        (!held).then(|| self.state.started_at.after(timeout))
+        })
     }
 }
 

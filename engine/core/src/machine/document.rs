@@ -141,10 +141,14 @@ pub(super) fn forward_document(key: &str, effect: Effect) -> Value {
 
 /// What `on_failure` reads as `.error`: why the run stopped, and the failures of all its steps.
 pub(super) fn error_document(state: &State) -> Value {
-    let timeout = Failure::new("RUN_TIMEOUT", "the run took longer than its timeout");
-    let first = state.failures.first().filter(|_| state.stop != Some(StopCause::Timeout));
-    let mut entries = first
-        .map_or_else(|| failure_entries(&timeout, None), |first| failure_entries(&first.failure, Some(&first.step)));
+    let first = state.failures.first().map(|first| failure_entries(&first.failure, Some(&first.step)));
+    let mut entries = match (&state.stop, first) {
+        (Some(StopCause::Cancelled), _) => failure_entries(&Failure::new("CANCELLED", "the run was cancelled"), None),
+        (Some(StopCause::StepFailed(_)), Some(first)) => first,
+        (Some(StopCause::Timeout | StopCause::StepFailed(_)) | None, _) => {
+            failure_entries(&Failure::new("RUN_TIMEOUT", "the run took longer than its timeout"), None)
+        }
+    };
     let all = state.failures.iter().map(|each| failure_json(&each.failure, Some(&each.step)));
     let all = serde_json::Value::Array(all.collect());
     entries.insert("all".to_owned(), all);

@@ -1,6 +1,6 @@
 //! The phases of a run, and its end.
 
-use crate::event::{Answer, CancelCause, Event, RequestKind, StopCause};
+use crate::event::{CancelCause, Event, StopCause};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure, StepFailure};
 use crate::id::{Name, Seq};
@@ -8,6 +8,7 @@ use crate::machine::call::expression_failed;
 use crate::machine::document::{Document, Reads};
 use crate::machine::{Machine, Needs};
 use crate::payload::Payload;
+use crate::request::{Answer, RequestKind};
 use crate::state::{Forward, UndoStatus};
 
 /// Where a run is on its way.
@@ -78,13 +79,12 @@ impl Machine {
             return;
         }
         if self.is_pivot_done() {
-            let message = "the run is past its point of no return and only goes forward".to_owned();
             self.emit(Event::RequestAnswered {
                 id: "run-timeout".to_owned(),
                 kind: RequestKind::Timeout,
                 actor: "engine".to_owned(),
                 payload: None,
-                answer: Answer::Refused { code: "PIVOT_DONE".to_owned(), message },
+                answer: pivot_is_done(),
             });
         } else {
             self.stop(StopCause::Timeout);
@@ -131,6 +131,7 @@ impl Machine {
         let any_undone = self.state.steps().any(|(_, step)| step.undo.status == UndoStatus::Undone);
         let event = match &self.state.stop {
             Some(StopCause::Timeout) => Event::RunCancelled { cause: CancelCause::Timeout, warnings, residue },
+            Some(StopCause::Cancelled) => Event::RunCancelled { cause: CancelCause::Cancelled, warnings, residue },
             Some(StopCause::StepFailed(_)) | None if residue.is_empty() && any_undone && !self.is_pivot_done() => {
                 Event::RunCompensated { warnings }
             }
@@ -140,9 +141,17 @@ impl Machine {
     }
 
     /// Steps that have a compensation, may have done something, and were not undone.
-    fn residue(&self) -> Vec<Name> {
+    pub(super) fn residue(&self) -> Vec<Name> {
         let steps = self.definition.steps().iter().filter(|step| step.compensate.is_some());
         let lasting = steps.filter(|step| self.state.step(&step.name).has_lasting_effect());
         lasting.map(|step| step.name.clone()).collect()
     }
+}
+
+/// Why a run does not stop any more.
+pub(super) fn pivot_is_done() -> Answer {
+    Answer::refused(
+        "PIVOT_DONE",
+        "the run is past its point of no return and only goes forward; terminate would end it",
+    )
 }

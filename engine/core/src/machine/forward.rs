@@ -257,6 +257,10 @@ impl Machine {
         if self.state.stop.is_some() {
             return;
         }
+        self.settle_held_cancel();
+        if self.state.stop.is_some() {
+            return;
+        }
         let timed_out = !self.is_pivot_done() && self.timeout_due().is_some_and(|due| due <= self.now);
         self.stop(if timed_out { StopCause::Timeout } else { StopCause::StepFailed(step) });
     }
@@ -318,6 +322,9 @@ impl Machine {
             TimerKey::Retry(step, side) => {
                 let state = self.state.step(step);
                 let attempt = state.tries(*side).attempt + 1;
+                if self.state.paused {
+                    return;
+                }
                 if matches!(state.activity(*side), Activity::BackingOff { due } if due <= self.now) {
                     self.emit(Event::AttemptStarted { step: step.clone(), side: *side, attempt });
                 }

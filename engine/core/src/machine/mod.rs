@@ -21,6 +21,8 @@ mod forward;
 mod judge;
 mod order;
 mod recover;
+mod request;
+mod rerun;
 mod resolve;
 mod retry;
 
@@ -33,6 +35,9 @@ use crate::event::{Event, Recorded, RunStarted, StuckReason};
 use crate::id::{Name, RunId, Seq, Side};
 use crate::state::{FoldError, State};
 use crate::time::Timestamp;
+
+pub use request::{after_end, answer_if_full};
+pub use rerun::{Carried, Plan, plan};
 
 pub use command::{Answered, AttemptOutcome, Body, Command, Input, Send, Slot, TimerKey, Turn};
 
@@ -226,9 +231,7 @@ impl Machine {
                 self.recover();
                 Ok(())
             }
-            Input::Resolve { id, actor, step, action, output } => {
-                self.resolve(id, actor, step.as_ref(), *action, output.as_ref())
-            }
+            Input::Request(request) => self.take_request(request),
         }
     }
 
@@ -269,9 +272,10 @@ impl Machine {
     /// Begins whatever became ready, until nothing more follows.
     fn settle(&mut self) -> Result<(), Needs> {
         self.settling = true;
+        self.settle_held_cancel();
         while !self.held && self.state.end.is_none() && self.state.stuck.is_empty() {
-            let moved = self.begin_ready_steps()? | self.begin_ready_compensations()? | self.change_phase()?;
-            if !moved {
+            let began = !self.state.paused && (self.begin_ready_steps()? | self.begin_ready_compensations()?);
+            if !(began | self.change_phase()?) {
                 break;
             }
         }
@@ -290,7 +294,8 @@ impl Machine {
                 self.order.update(&self.definition, &self.state, index);
             }
         }
-        if matches!(recorded.event, Event::RunUnstuck) {
+        if matches!(recorded.event, Event::RunUnstuck | Event::RequestAnswered { .. }) {
+            // What the run as a whole may do has changed, perhaps, and with it what every step may.
             self.touched.extend(self.state.steps().flat_map(|(name, _)| both_sides(name)));
         }
         self.events.push(recorded);

@@ -1,14 +1,13 @@
 //! What an operator says of something stuck.
 
-use std::sync::Arc;
-
 use crate::definition::StepIndex;
-use crate::event::{Answer, Event, RequestKind, Resolution, SkipReason};
+use crate::event::{Event, SkipReason};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure};
 use crate::id::{Name, Side};
 use crate::machine::{Machine, Needs};
 use crate::payload::Payload;
+use crate::request::{Answer, Request, Resolution};
 use crate::state::{Activity, Forward, StepState, UndoStatus};
 
 /// What is stuck about a step.
@@ -19,18 +18,14 @@ enum Stuck {
 }
 
 impl Machine {
-    /// Answers a request to resolve something, once for each request id, and does what it says.
+    /// Answers a request to resolve something, and does what it says.
     pub(super) fn resolve(
         &mut self,
-        id: &str,
-        actor: &str,
+        request: &Request,
         step: Option<&Name>,
         action: Resolution,
-        output: Option<&Arc<[u8]>>,
+        output: Option<&Payload>,
     ) -> Result<(), Needs> {
-        if self.state.answers.contains_key(id) {
-            return Ok(());
-        }
         let decided = match step {
             None => self.whole_run_is_stuck(action).map(|()| None),
             Some(step) => self.stuck_step(step, action, output).map(Some),
@@ -43,15 +38,9 @@ impl Machine {
         }
         let answer = match &decided {
             Ok(_) => Answer::Accepted,
-            Err((code, message)) => Answer::Refused { code: (*code).to_owned(), message: message.clone() },
+            Err((code, message)) => Answer::refused(code, message),
         };
-        self.emit(Event::RequestAnswered {
-            id: id.to_owned(),
-            kind: RequestKind::Resolve { step: step.cloned(), action },
-            actor: actor.to_owned(),
-            payload: output.map(|output| Payload::json(output.clone())),
-            answer,
-        });
+        self.answer(request, answer);
         match decided {
             Err(_) => Ok(()),
             Ok(None) => {
@@ -70,7 +59,8 @@ impl Machine {
         if action == Resolution::Retry {
             Ok(())
         } else {
-            Err(("NOT_POSSIBLE", "a run that is stuck as a whole can only be retried: use --retry".to_owned()))
+            let message = "a run that is stuck as a whole can only be retried (--retry), cancelled or terminated";
+            Err(("NOT_POSSIBLE", message.to_owned()))
         }
     }
 
@@ -91,7 +81,7 @@ impl Machine {
         &self,
         step: &Name,
         action: Resolution,
-        output: Option<&Arc<[u8]>>,
+        output: Option<&Payload>,
     ) -> Result<Stuck, (&'static str, String)> {
         let Some(index) = self.definition.find(step.as_str()) else {
             return Err(("NO_SUCH_STEP", format!("the workflow has no step `{step}`")));
@@ -107,7 +97,9 @@ impl Machine {
         if state.forward != Forward::Stuck {
             return Err(("NOT_STUCK", format!("step `{step}` is not stuck; `engine show` lists the steps that are")));
         }
-        if action == Resolution::Done && output.is_none_or(|output| Value::from_slice(output).is_err()) {
+        if action == Resolution::Done
+            && !output.and_then(Payload::inline).is_some_and(|output| Value::from_slice(output).is_ok())
+        {
             return Err((
                 "OUTPUT_INVALID",
                 format!("--done needs the output of `{step}` as JSON, for instance `null`"),
@@ -128,12 +120,7 @@ impl Machine {
         }
     }
 
-    fn resolve_forward(
-        &mut self,
-        index: StepIndex,
-        action: Resolution,
-        output: Option<&Arc<[u8]>>,
-    ) -> Result<(), Needs> {
+    fn resolve_forward(&mut self, index: StepIndex, action: Resolution, output: Option<&Payload>) -> Result<(), Needs> {
         let step = self.name(index);
         let state = self.state.step(&step);
         let (attempt, started_at, effect) = (state.tries.attempt, state.tries.since, state.effect);
@@ -144,7 +131,7 @@ impl Machine {
                 self.emit(Event::AttemptStarted { step, side: Side::Forward, attempt: attempt + 1 });
             }
             Resolution::Done => {
-                let output = output.map_or_else(|| Payload::json(*b"null"), |output| Payload::json(output.clone()));
+                let output = output.cloned().unwrap_or_else(|| Payload::json(*b"null"));
                 self.emit(Event::StepCompleted { step, attempt: 0, started_at, status: None, output });
             }
             Resolution::Skip => self.emit(Event::StepSkipped { step, reason: SkipReason::Operator }),

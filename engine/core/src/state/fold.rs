@@ -1,11 +1,12 @@
 //! One event more: what each does to the state.
 
 use crate::bounds;
-use crate::event::{Answer, CancelCause, Event, Recorded, RequestKind, SkipReason, TriedAndFailed};
+use crate::event::{CancelCause, Event, Recorded, SkipReason, TriedAndFailed};
 use crate::failure::{Effect, Failure, StepFailure};
 use crate::id::{Name, Side};
 use crate::payload::{Held, Payload};
-use crate::state::{Activity, End, Forward, State, Status, StepState, Stuck, Tally, UndoStatus};
+use crate::request::{Answer, RequestKind};
+use crate::state::{Activity, End, Forward, Signal, State, Status, StepState, Stuck, Tally, UndoStatus};
 use crate::time::Timestamp;
 
 impl State {
@@ -13,6 +14,8 @@ impl State {
     pub fn apply(&mut self, recorded: &Recorded) {
         let (seq, at) = (recorded.seq, recorded.at);
         self.last = seq;
+        self.results += u64::from(recorded.event.is_result());
+        let paused = self.paused;
         match &recorded.event {
             // Only ever the first event, which `begin` takes.
             Event::RunStarted(_) => {}
@@ -26,7 +29,7 @@ impl State {
             Event::RunUnstuck => self.unstick(at),
             Event::RecoveryNoted { cut_off } => {
                 for (step, side) in cut_off {
-                    self.touch(step, |state| state.cut_off(*side, at));
+                    self.touch(step, |state| state.cut_off(*side, at, paused));
                 }
             }
             Event::RunCompleted { output, residue, .. } => {
@@ -40,9 +43,11 @@ impl State {
             Event::RunCancelled { cause, residue, .. } => self.end(at, Status::Cancelled, Some(*cause), residue),
             Event::StepScheduled { step, .. } => self.touch(step, |state| {
                 state.tries.begin(seq, at, state.forward == Forward::Stuck);
-                state.forward = Forward::InFlight;
+                state.forward = if paused { Forward::Parked } else { Forward::InFlight };
             }),
-            Event::AttemptStarted { step, side, attempt } => self.touch(step, |state| state.again(*side, *attempt, at)),
+            Event::AttemptStarted { step, side, attempt } => {
+                self.touch(step, |state| state.again(*side, *attempt, at, paused));
+            }
             Event::AttemptFailed(failed) => self.touch(&failed.step, |state| state.attempt_failed(failed, at)),
             Event::StepCompleted { step, output, .. } => self.touch(step, |state| {
                 state.effect = Effect::Done;
@@ -63,10 +68,17 @@ impl State {
                 state.failure = Some(failure.clone());
                 state.forward = Forward::Stuck;
             }),
-            Event::RequestAnswered { id, kind, answer, .. } => self.note_answer(id, kind, answer),
+            Event::RequestAnswered { id, kind, payload, answer, .. } => {
+                self.note_answer(id, kind, answer);
+                self.follow_request(recorded, kind, payload.as_ref(), answer);
+            }
+            Event::RequestSettled { .. } => self.cancel_held = None,
+            Event::StepCarried { step, output } => self.touch(step, |state| {
+                state.end(Forward::Done, at, Some(Held::new(seq, output)));
+            }),
             Event::CompensationStarted { step, .. } => self.touch(step, |state| {
                 state.undo.tries.begin(seq, at, state.undo.status == UndoStatus::Stuck);
-                state.undo.status = UndoStatus::InFlight;
+                state.undo.status = if paused { UndoStatus::Parked } else { UndoStatus::InFlight };
             }),
             Event::CompensationAttemptFailed(failed) => {
                 self.touch(&failed.step, |state| state.undo_attempt_failed(failed, at));
@@ -96,7 +108,12 @@ impl State {
 
     fn unstick(&mut self, at: Timestamp) {
         self.stuck.clear();
-        if self.tally.parked == 0 {
+        self.unpark(at);
+    }
+
+    /// What was not sent is in flight again, once the run is neither paused nor stuck as a whole.
+    fn unpark(&mut self, at: Timestamp) {
+        if self.tally.parked == 0 || self.paused || !self.stuck.is_empty() {
             return;
         }
         for state in self.steps.values_mut() {
@@ -121,10 +138,52 @@ impl State {
         match kind {
             // The engine's own request: its id must not stand in the way of somebody else's.
             RequestKind::Timeout => self.timeout_answered = true,
-            RequestKind::Resolve { .. } => {
+            RequestKind::Resolve { .. }
+            | RequestKind::Signal { .. }
+            | RequestKind::Cancel { .. }
+            | RequestKind::Terminate { .. }
+            | RequestKind::Pause
+            | RequestKind::Resume
+            | RequestKind::Rerun { .. }
+            | RequestKind::Delete => {
                 self.answers.entry(id.to_owned()).or_insert_with(|| answer.clone());
             }
         }
+    }
+
+    /// What a request changes by itself; the rest stands in the events that come with its answer.
+    fn follow_request(&mut self, recorded: &Recorded, kind: &RequestKind, payload: Option<&Payload>, answer: &Answer) {
+        match (kind, answer) {
+            (RequestKind::Signal { name }, Answer::Accepted) => {
+                let payload = payload.map(|payload| Held::new(recorded.seq, payload));
+                self.signals.extend(payload.map(|payload| Signal { name: name.clone(), payload }));
+            }
+            (RequestKind::Pause, Answer::Accepted) => self.paused = true,
+            (RequestKind::Resume | RequestKind::Cancel { .. }, Answer::Accepted) => self.resume(recorded.at),
+            (RequestKind::Cancel { .. }, Answer::Held) => {
+                if let Event::RequestAnswered { id, .. } = &recorded.event {
+                    self.cancel_held = Some(id.clone());
+                }
+                self.resume(recorded.at);
+            }
+            (
+                RequestKind::Timeout
+                | RequestKind::Resolve { .. }
+                | RequestKind::Signal { .. }
+                | RequestKind::Cancel { .. }
+                | RequestKind::Terminate { .. }
+                | RequestKind::Pause
+                | RequestKind::Resume
+                | RequestKind::Rerun { .. }
+                | RequestKind::Delete,
+                Answer::Accepted | Answer::NoOp | Answer::Refused { .. } | Answer::Held,
+            ) => {}
+        }
+    }
+
+    fn resume(&mut self, at: Timestamp) {
+        self.paused = false;
+        self.unpark(at);
     }
 }
 
@@ -139,15 +198,16 @@ impl StepState {
         self.end(Forward::Skipped(reason), at, None);
     }
 
-    fn again(&mut self, side: Side, attempt: u32, at: Timestamp) {
+    /// A further attempt begins; of a run that is paused, it waits.
+    fn again(&mut self, side: Side, attempt: u32, at: Timestamp, paused: bool) {
         match side {
             Side::Forward => {
                 self.tries.again(attempt, at, self.forward == Forward::Stuck);
-                self.forward = Forward::InFlight;
+                self.forward = if paused { Forward::Parked } else { Forward::InFlight };
             }
             Side::Compensation => {
                 self.undo.tries.again(attempt, at, self.undo.status == UndoStatus::Stuck);
-                self.undo.status = UndoStatus::InFlight;
+                self.undo.status = if paused { UndoStatus::Parked } else { UndoStatus::InFlight };
             }
         }
     }
@@ -175,25 +235,25 @@ impl StepState {
 
     fn unpark(&mut self, at: Timestamp) {
         if self.forward == Forward::Parked {
-            self.again(Side::Forward, self.tries.attempt, at);
+            self.again(Side::Forward, self.tries.attempt, at, false);
         }
         if self.undo.status == UndoStatus::Parked {
-            self.again(Side::Compensation, self.undo.tries.attempt, at);
+            self.again(Side::Compensation, self.undo.tries.attempt, at, false);
         }
     }
 
     /// The attempt in flight was cut off: what it did is unknown, and the next attempt begins.
-    fn cut_off(&mut self, side: Side, at: Timestamp) {
+    fn cut_off(&mut self, side: Side, at: Timestamp, paused: bool) {
         match side {
             Side::Forward => {
                 if self.effect == Effect::None {
                     self.effect = Effect::Unknown;
                 }
-                self.again(side, self.tries.attempt + 1, at);
+                self.again(side, self.tries.attempt + 1, at, paused);
             }
             Side::Compensation => {
                 self.undo.effect = Effect::Unknown;
-                self.again(side, self.undo.tries.attempt + 1, at);
+                self.again(side, self.undo.tries.attempt + 1, at, paused);
             }
         }
     }

@@ -11,13 +11,14 @@ mod tries;
 
 use std::collections::BTreeMap;
 
-use crate::event::{Answer, Event, Recorded, StopCause};
+use crate::event::{Event, Recorded, StopCause, StuckReason};
 use crate::failure::StepFailure;
 use crate::id::{Digest, Name, RunId, Seq, Side};
 use crate::payload::Held;
+use crate::request::Answer;
 use crate::time::Timestamp;
 
-pub use run::{End, Stuck};
+pub use run::{End, Signal, Stuck};
 pub use status::Status;
 pub use step::{Forward, StepState, Undo, UndoStatus};
 pub use tries::{Activity, Tries};
@@ -49,6 +50,14 @@ pub struct State {
     pub input: Held,
     /// Why it stopped going forward.
     pub stop: Option<StopCause>,
+    /// Whether it begins nothing new until it is resumed.
+    pub paused: bool,
+    /// The id of a cancel that waits for the pivot to settle.
+    pub cancel_held: Option<String>,
+    /// The signals that no step has waited for yet, oldest first; bounded.
+    pub signals: Vec<Signal>,
+    /// How many attempts have ended: what the run gets on by.
+    pub results: u64,
     /// What it is stuck on as a whole, oldest first.
     pub stuck: Vec<Stuck>,
     /// The failures that the run fails with, the first first; bounded.
@@ -131,6 +140,10 @@ impl State {
             overrides: start.overrides.clone(),
             input: Held::new(first.seq, &start.input),
             stop: None,
+            paused: false,
+            cancel_held: None,
+            signals: Vec::new(),
+            results: 0,
             stuck: Vec::new(),
             failures: Vec::new(),
             warnings: Vec::new(),
@@ -162,6 +175,11 @@ impl State {
         self.tally.in_flight + self.tally.waiting > 0
     }
 
+    /// Whether nothing of it may be sent: the process died whenever it was driven.
+    pub fn is_set_aside(&self) -> bool {
+        self.stuck.iter().any(|stuck| stuck.reason == StuckReason::Poison)
+    }
+
     /// How many attempts are in flight.
     pub fn in_flight(&self) -> usize {
         self.tally.in_flight
@@ -172,8 +190,11 @@ impl State {
         if let Some(end) = &self.end {
             return end.status;
         }
+        if self.paused {
+            return Status::Paused;
+        }
         let wants_operator = self.tally.stuck > 0 || !self.stuck.is_empty();
-        if wants_operator && !self.is_moving() {
+        if wants_operator && (!self.is_moving() || self.is_set_aside()) {
             Status::Stuck
         } else if self.stop.is_some() {
             Status::Compensating

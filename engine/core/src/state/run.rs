@@ -21,6 +21,15 @@ pub struct End {
     pub residue: Vec<Name>,
 }
 
+/// A signal that is kept until a step waits for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signal {
+    /// Its name.
+    pub name: Name,
+    /// What came with it.
+    pub payload: Held,
+}
+
 /// Something that the run as a whole is stuck on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stuck {

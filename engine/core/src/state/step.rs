@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | Pending | `StepScheduled` | `InFlight` |
 //! | Pending | `StepCompleted` (a value), `StepSkipped`, `StepFailed` (nothing was sent) | Done, Skipped, Failed |
+//! | Pending | `StepCarried` (a rerun) | Done, without an effect of its own |
 //! | `InFlight` | `AttemptFailed` | `BackingOff` |
 //! | `InFlight` | `StepCompleted`, `StepFailed`, `StepStuck` | Done, Failed, Stuck |
 //! | `InFlight` | `RecoveryNoted` | `InFlight` (the next attempt) |
 //! | `InFlight` | `RunStuck` that parks it | Parked |
-//! | Parked | `RunUnstuck` | `InFlight` |
+//! | any | whatever begins an attempt while the run is paused | Parked instead of `InFlight` |
+//! | Parked | `RunUnstuck`, the end of a pause | `InFlight` |
 //! | `BackingOff` | `AttemptStarted` | `InFlight` |
 //! | `BackingOff`, Parked | `StepFailed` (the run stopped) | Failed |
 //! | Stuck | `AttemptStarted`, `StepScheduled`, `StepCompleted`, `StepSkipped`, `StepFailed` | as above |
@@ -60,7 +62,7 @@ pub enum Forward {
         /// When that is due.
         due: Timestamp,
     },
-    /// Its attempt was not sent because the run as a whole is stuck.
+    /// Its attempt is not sent yet: the run as a whole is stuck or paused.
     Parked,
     /// It waits for an operator.
     Stuck,
@@ -100,7 +102,7 @@ pub enum UndoStatus {
         /// When that is due.
         due: Timestamp,
     },
-    /// Its attempt was not sent because the run as a whole is stuck.
+    /// Its attempt is not sent yet: the run as a whole is stuck or paused.
     Parked,
     /// It waits for an operator.
     Stuck,

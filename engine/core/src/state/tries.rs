@@ -17,7 +17,7 @@ pub enum Activity {
         /// When that is due.
         due: Timestamp,
     },
-    /// Its attempt was not sent; it is sent once the run as a whole is no longer stuck.
+    /// Its attempt is not sent yet: it is once the run as a whole is neither stuck nor paused.
     Parked,
     /// It waits for an operator.
     Stuck,

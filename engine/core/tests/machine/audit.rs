@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use engine_core::event::{Answer, CancelCause, Event, Recorded, RequestKind, Resolution, StopCause};
+use engine_core::event::{CancelCause, Event, Recorded, StopCause};
 use engine_core::failure::{Effect, Failure};
 use engine_core::id::{Name, Side};
+use engine_core::request::{Answer, RequestKind, Resolution};
 
 use crate::driver::Scene;
 use crate::spec::{Spec, StepSpec};
@@ -108,6 +109,7 @@ impl Audit<'_> {
     fn take(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::RunStarted(_) | Event::RequestAnswered { .. } | Event::RunStuck { .. } | Event::RunUnstuck => {}
+            Event::RequestSettled { .. } | Event::StepCarried { .. } => {}
             Event::StopBegan { cause } => self.stops(cause),
             Event::RecoveryNoted { cut_off } => {
                 for (name, side) in cut_off {

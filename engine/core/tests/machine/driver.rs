@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_core::definition::Definition;
-use engine_core::event::{Answer, Event, Recorded, RequestKind, Resolution, RunStarted, StuckReason};
+use engine_core::event::{Event, Recorded, RunStarted, StuckReason};
 use engine_core::id::{IdempotencyKey, Name, RunId, Seq, Side};
 use engine_core::machine::{Command, Input, Machine, Progress, Send, Slot, TimerKey, Turn};
 use engine_core::payload::Payload;
+use engine_core::request::{Answer, Demand, Request, RequestKind, Resolution};
 use engine_core::state::{Activity, State, Status};
 use engine_core::time::Timestamp;
 
@@ -251,9 +252,10 @@ impl Driver {
             }
             (Some(name), word)
         };
-        let output = (action == Resolution::Done).then(|| br#"{"ok":true,"id":"by hand"}"#.as_slice().into());
+        let output = (action == Resolution::Done).then(|| Payload::json(*br#"{"ok":true,"id":"by hand"}"#));
         let id = format!("request-{}", scene.requests);
-        self.machine.push(Input::Resolve { id, actor: "operator".to_owned(), step, action, output });
+        let demand = Demand::Resolve { step, action, output };
+        self.machine.push(Input::Request(Request { id, actor: "operator".to_owned(), demand }));
         true
     }
 

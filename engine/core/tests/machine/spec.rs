@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use engine_core::event::Resolution;
 use engine_core::failure::Effect;
 use engine_core::id::Name;
+use engine_core::request::Resolution;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine_core::event::{Answer, Resolution};
 use engine_core::id::Name;
+use engine_core::request::{Answer, Resolution};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bounds;

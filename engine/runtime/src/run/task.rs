@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine_core::call::Call;
-use engine_core::event::{Answer, Recorded};
+use engine_core::event::Recorded;
 use engine_core::id::{Name, Seq, Side};
 use engine_core::machine::{Command, Input, Machine, Progress, Send, TimerKey, Turn};
+use engine_core::request::Answer;
 use engine_core::time::Timestamp;
 use engine_store::{ClaimChange, CommitError};
 use tokio::sync::{oneshot, watch};

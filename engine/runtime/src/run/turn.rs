@@ -74,6 +74,7 @@ fn row(identity: &Identity, state: &State) -> IndexRow {
         started_at: state.started_at,
         ended_at: state.end.as_ref().map(|end| end.at),
         last: state.last,
+        results: state.results,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_core::event::{Answer, Resolution};
+use engine_core::request::{Answer, Resolution};
 use engine_core::state::Status;
 use engine_runtime::{Engine, Finished, Resolve};
 use engine_store::MemoryStore;

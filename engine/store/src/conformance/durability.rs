@@ -219,3 +219,13 @@ pub async fn closes(world: &mut World) {
     world.restart().await;
     assert_eq!(world.last(run(1)).await, 1);
 }
+
+/// A store knows whether it was closed by the process before.
+pub async fn knows_how_it_stopped(world: &mut World) {
+    assert!(world.store.stopped_cleanly(), "there was no process before");
+    world.start(run(1), 1).await;
+    for closed in [false, true, false] {
+        world.restart().await;
+        assert_eq!(world.store.stopped_cleanly(), closed);
+    }
+}

@@ -46,7 +46,8 @@ macro_rules! conformance_tests {
                 claims_move, claims_outlive, marks_are_kept;
             lists: newest_first, filters, classes, inbox_runs, refuses_strange_cursors;
             durability: fences, definitions_are_kept, definitions_are_swept, blobs_are_checked, knows_the_time,
-                counts, shows_only_what_is_synced, stops_after_a_failed_sync, closes
+                counts, shows_only_what_is_synced, stops_after_a_failed_sync, closes,
+                knows_how_it_stopped
         );
     };
     (@ $make:expr; $($module:ident: $($check:ident),+);+) => {
@@ -201,6 +202,7 @@ pub fn row(run: RunId, last: u64) -> IndexRow {
         started_at: at(1_000),
         ended_at: None,
         last: Seq(last),
+        results: 0,
     }
 }
 

@@ -27,6 +27,7 @@ pub struct MemoryStore {
     committing: tokio::sync::Mutex<()>,
     gate: Option<Gate>,
     fence: Fence,
+    stopped_cleanly: bool,
     life: Mutex<Life>,
 }
 
@@ -42,6 +43,8 @@ struct Life {
 #[derive(Default)]
 struct Data {
     fence: Fence,
+    /// Whether nobody uses it and nobody died using it.
+    clean: bool,
     model: Model,
 }
 
@@ -77,13 +80,14 @@ impl MemoryStore {
     }
 
     fn open(data: Arc<Mutex<Data>>, gate: Option<Gate>) -> Self {
-        let fence = {
+        let (fence, stopped_cleanly) = {
             let mut data = lock(&data);
             data.fence.0 += 1;
             data.model.restart();
-            data.fence
+            let clean = std::mem::take(&mut data.clean) || data.fence == Fence(1);
+            (data.fence, clean)
         };
-        Self { data, committing: tokio::sync::Mutex::default(), gate, fence, life: Mutex::default() }
+        Self { data, committing: tokio::sync::Mutex::default(), gate, fence, stopped_cleanly, life: Mutex::default() }
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -228,6 +232,10 @@ impl Store for MemoryStore {
         self.read(Model::time)
     }
 
+    fn stopped_cleanly(&self) -> bool {
+        self.stopped_cleanly
+    }
+
     fn counters(&self) -> Counters {
         self.life().counters
     }
@@ -238,7 +246,12 @@ impl Store for MemoryStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         let _turn = self.committing.lock().await;
-        self.life().ended.get_or_insert(StoreError::Closed);
+        let mut life = self.life();
+        if life.ended.is_none() {
+            life.ended = Some(StoreError::Closed);
+            drop(life);
+            lock(&self.data).clean = true;
+        }
         Ok(())
     }
 }

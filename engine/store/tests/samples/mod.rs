@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use engine_core::call::{Call, Method, Target};
 use engine_core::event::{
-    Answer, CancelCause, Event, Origin, Parent, Recorded, RequestKind, Resolution, RunStarted, SkipReason, StopCause,
-    StuckReason, TriedAndFailed,
+    CancelCause, Event, Origin, Parent, Recorded, RunStarted, SkipReason, StopCause, StuckReason, TriedAndFailed,
 };
 use engine_core::failure::{Effect, Failure, StepFailure};
 use engine_core::id::{Digest, Name, RunId, Seq, Side};
 use engine_core::payload::{ContentType, Payload};
+use engine_core::request::{Answer, RequestKind, Resolution};
 use engine_core::time::Timestamp;
 use engine_store::codec::{State, TimerOf};
 use engine_store::{Claim, ClaimState, Class, InboxRow, IndexRow, Status, TimerClock, TimerKey, TimerRow};
@@ -129,17 +129,22 @@ fn run_events() -> Vec<Event> {
     vec![
         Event::StopBegan { cause: StopCause::StepFailed(charge()) },
         Event::StopBegan { cause: StopCause::Timeout },
+        Event::StopBegan { cause: StopCause::Cancelled },
         Event::RunStuck {
             reason: StuckReason::SecretMissing,
             message: "set PAYMENT_TOKEN".to_owned(),
             parked: Some((charge(), Side::Forward)),
         },
+        Event::RunStuck { reason: StuckReason::AddressMissing, message: String::new(), parked: None },
+        Event::RunStuck { reason: StuckReason::Poison, message: "it ends the process".to_owned(), parked: None },
         Event::RunUnstuck,
         Event::RecoveryNoted { cut_off: vec![(charge(), Side::Forward), (Name::new("reserve"), Side::Compensation)] },
         Event::RunCompleted { output: blob(), warnings: warnings(), residue: vec![charge()] },
         Event::RunCompensated { warnings: warnings() },
         Event::RunFailed { warnings: Vec::new(), residue: vec![charge()] },
         Event::RunCancelled { cause: CancelCause::Timeout, warnings: Vec::new(), residue: Vec::new() },
+        Event::RunCancelled { cause: CancelCause::Cancelled, warnings: warnings(), residue: vec![charge()] },
+        Event::RunCancelled { cause: CancelCause::Terminated, warnings: Vec::new(), residue: Vec::new() },
     ]
 }
 
@@ -162,6 +167,7 @@ fn step_events() -> Vec<Event> {
             fatal: true,
             output: Some(json()),
         },
+        Event::StepCarried { step: charge(), output: json() },
         Event::StepStuck { step: charge(), attempt: 4, started_at: at(5), failure: failure(), effect: Effect::Unknown },
     ];
     for method in [Method::Put, Method::Patch, Method::Delete, Method::Head] {
@@ -189,6 +195,14 @@ fn request_events() -> Vec<Event> {
         answered(resolve(Resolution::Retry), None, Answer::NoOp),
         answered(resolve(Resolution::Skip), None, refused),
         answered(RequestKind::Resolve { step: None, action: Resolution::Fail }, None, Answer::Accepted),
+        answered(RequestKind::Signal { name: Name::new("approved") }, Some(json()), Answer::Accepted),
+        answered(RequestKind::Cancel { reason: Some("fraud".to_owned()) }, None, Answer::Held),
+        answered(RequestKind::Terminate { reason: None }, None, Answer::Accepted),
+        answered(RequestKind::Pause, None, Answer::NoOp),
+        answered(RequestKind::Resume, None, Answer::Accepted),
+        answered(RequestKind::Rerun { from: charge() }, None, Answer::refused("OPEN", "the run is open")),
+        answered(RequestKind::Delete, None, Answer::refused("OPEN", "the run is open")),
+        Event::RequestSettled { id: "request-2".to_owned(), answer: Answer::Accepted },
     ]
 }
 
@@ -210,7 +224,7 @@ fn undo_events() -> Vec<Event> {
 }
 
 /// How many variants [`name_of`] knows.
-const KINDS: usize = 22;
+const KINDS: usize = 24;
 
 /// The name of a variant. Whoever adds one adds it here, to [`KINDS`] and to the samples.
 fn name_of(event: &Event) -> &'static str {
@@ -237,6 +251,8 @@ fn name_of(event: &Event) -> &'static str {
         Event::CompensationCompleted { .. } => "CompensationCompleted",
         Event::CompensationFailed { .. } => "CompensationFailed",
         Event::CompensationSkipped { .. } => "CompensationSkipped",
+        Event::RequestSettled { .. } => "RequestSettled",
+        Event::StepCarried { .. } => "StepCarried",
     }
 }
 
@@ -266,6 +282,7 @@ pub fn index_rows() -> Vec<(String, IndexRow)> {
         started_at: at(0),
         ended_at: status.is_terminal().then(|| at(9)),
         last: Seq(300),
+        results: 70,
     };
     statuses.into_iter().map(|pair| (pair.0.to_string(), row(pair))).collect()
 }

@@ -1,6 +1,6 @@
 //! How a run ends, by the table.
 
-use engine_core::event::Resolution;
+use engine_core::request::Resolution;
 use engine_core::state::Status;
 use serde_json::json;
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_core::definition::Definition;
-use engine_core::event::{Answer, Event, Recorded, Resolution, StopCause, StuckReason};
+use engine_core::event::{Event, Recorded, StopCause, StuckReason};
 use engine_core::id::{Name, RunId, Side};
 use engine_core::machine::{Answered, AttemptOutcome, Body, Command, Input, Machine, Progress, Send, Slot, TimerKey};
+use engine_core::payload::Payload;
+use engine_core::request::{Answer, Demand, Request, Resolution};
 use engine_core::state::{State, Status};
 use engine_core::time::{DisplayDuration, Timestamp};
 use serde_json::{Value, json};
@@ -220,13 +222,13 @@ impl Story {
 
     /// A request comes; no turn is taken yet.
     pub(super) fn asks(&mut self, id: &str, step: Option<&str>, action: Resolution, output: Option<&str>) {
-        self.machine.push(Input::Resolve {
-            id: id.to_owned(),
-            actor: "operator".to_owned(),
-            step: step.map(Name::new),
-            action,
-            output: output.map(|output| output.as_bytes().into()),
-        });
+        let output = output.map(|output| Payload::json(output.as_bytes()));
+        self.demands(id, Demand::Resolve { step: step.map(Name::new), action, output });
+    }
+
+    /// A request comes; no turn is taken yet.
+    pub(super) fn demands(&mut self, id: &str, demand: Demand) {
+        self.machine.push(Input::Request(Request { id: id.to_owned(), actor: "operator".to_owned(), demand }));
     }
 
     pub(super) fn answer_to(&self, id: &str) -> String {
@@ -313,6 +315,7 @@ fn answer_word(answer: &Answer) -> String {
     match answer {
         Answer::Accepted => "accepted".to_owned(),
         Answer::NoOp => "no-op".to_owned(),
+        Answer::Held => "held".to_owned(),
         Answer::Refused { code, .. } => format!("refused {code}"),
     }
 }
@@ -326,6 +329,7 @@ fn word(event: &Event) -> String {
         Event::RunStarted(_) => "start".to_owned(),
         Event::StopBegan { cause: StopCause::StepFailed(step) } => format!("stop by {step}"),
         Event::StopBegan { cause: StopCause::Timeout } => "stop by timeout".to_owned(),
+        Event::StopBegan { cause: StopCause::Cancelled } => "stop by cancel".to_owned(),
         Event::RunStuck { parked, .. } => {
             format!("run stuck on {}", parked.as_ref().map_or("nothing", |(name, _)| name.as_str()))
         }
@@ -349,6 +353,8 @@ fn word(event: &Event) -> String {
         Event::StepSkipped { step, .. } => format!("skip {step}"),
         Event::StepStuck { step, effect, .. } => format!("stuck {step} {effect}"),
         Event::RequestAnswered { answer, .. } => answer_word(answer),
+        Event::RequestSettled { answer, .. } => format!("settled {}", answer_word(answer)),
+        Event::StepCarried { step, .. } => format!("carry {step}"),
         Event::CompensationStarted { step, .. } => format!("undo {step}"),
         Event::CompensationAttemptFailed(failed) => {
             format!("undo retry {} {}", failed.step, DisplayDuration(failed.delay))

@@ -1,6 +1,6 @@
 //! Optional steps: the run goes on without them.
 
-use engine_core::event::Resolution;
+use engine_core::request::Resolution;
 use engine_core::state::Status;
 use serde_json::json;
 

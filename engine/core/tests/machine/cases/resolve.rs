@@ -1,7 +1,8 @@
 //! What an operator says of something stuck.
 
-use engine_core::event::{Event, Resolution};
+use engine_core::event::Event;
 use engine_core::id::Side;
+use engine_core::request::Resolution;
 use engine_core::state::Status;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! A secret is missing at the send: the run is parked until an operator has seen to it.
 
-use engine_core::event::Resolution;
 use engine_core::id::Side;
+use engine_core::request::Resolution;
 use engine_core::state::Status;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_core::event::Resolution;
+use engine_core::request::Resolution;
 use engine_core::state::Status;
 use serde_json::{Value, json};
 

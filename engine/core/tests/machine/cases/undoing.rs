@@ -1,7 +1,7 @@
 //! Undoing, in reverse order.
 
-use engine_core::event::Resolution;
 use engine_core::id::Side;
+use engine_core::request::Resolution;
 use engine_core::state::Status;
 use serde_json::{Value, json};
 
