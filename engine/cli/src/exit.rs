@@ -85,7 +85,7 @@ impl Outcome {
             Status::Failed => Self::Failed,
             Status::Cancelled => match state.end.as_ref().and_then(|end| end.cancelled) {
                 Some(CancelCause::Timeout) => Self::TimedOut,
-                None => Self::Cancelled,
+                Some(CancelCause::Cancelled | CancelCause::Terminated) | None => Self::Cancelled,
             },
             Status::Stuck => Self::Stuck,
             Status::Pending | Status::Running | Status::Waiting | Status::Paused | Status::Compensating => {

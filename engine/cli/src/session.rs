@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine_core::id::RunId;
 use engine_runtime::read::{self, FindError, LoadError};
-use engine_runtime::{DriveError, Engine, EngineError, Options};
+use engine_runtime::{DriveError, Engine, EngineError, Options, RequestError};
 use engine_store::Store;
 use tokio::sync::OnceCell;
 
@@ -119,10 +119,22 @@ impl From<DriveError> for CliError {
     fn from(error: DriveError) -> Self {
         match error {
             DriveError::Load(error) => error.into(),
-            DriveError::ShuttingDown | DriveError::Busy(_) => {
-                Self { outcome: Outcome::Interrupted, message: error.to_string() }
-            }
+            DriveError::ShuttingDown => Self { outcome: Outcome::Interrupted, message: error.to_string() },
             _ => Self::directory(error.to_string()),
+        }
+    }
+}
+
+impl From<RequestError> for CliError {
+    fn from(error: RequestError) -> Self {
+        let message = error.to_string();
+        match error {
+            RequestError::Unusable(_) => Self::bad_input(message),
+            RequestError::Busy(_) => Self { outcome: Outcome::Interrupted, message },
+            RequestError::Kept(_) => Self { outcome: Outcome::Stuck, message },
+            RequestError::Drive(error) => error.into(),
+            RequestError::Load(error) => error.into(),
+            _ => Self::directory(message),
         }
     }
 }

@@ -11,6 +11,12 @@ pub const COMMIT_QUEUE: usize = 4_096;
 /// Requests from outside that may wait for a run's turn; further ones are refused.
 pub const MAILBOX: usize = 256;
 
+/// How often a request is tried on a run that ends, or is taken up, at that very moment.
+pub const REQUEST_ROUNDS: usize = 8;
+
+/// How long the workflow id of a deleted run stays taken: thirty days.
+pub const ID_RETENTION: Duration = Duration::from_hours(30 * 24);
+
 /// Attempts in flight in one process; further ones wait for a slot.
 pub const ATTEMPTS_IN_FLIGHT: usize = 512;
 

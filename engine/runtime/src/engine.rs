@@ -4,26 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine_core::bounds as core_bounds;
 use engine_core::definition::Definition;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::machine::{Input, Machine};
-use engine_core::request::Answer;
+use engine_core::state::State;
 use engine_core::time::Timestamp;
 use engine_store::{Class, Fence, Store, StoreError};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::bounds;
 use crate::committer::Committer;
 use crate::driven::{DrivenRuns, Line, Place, Reservation};
-use crate::error::{DriveError, EngineError};
+use crate::error::{DriveError, EngineError, LoadError};
 use crate::handle::{Report, RunHandle};
 use crate::http::Binder;
+use crate::inbox;
 use crate::options::Options;
 use crate::read;
-use crate::run::{Identity, Mail, Mailbox, Resolve, RunTask, Sender, Setup};
+use crate::run::{Besides, Identity, Mailbox, RunTask, Sender, Setup};
 
 /// Drives runs whose histories stand in one store. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
@@ -40,6 +39,14 @@ struct Inner {
     stopping: watch::Sender<bool>,
     driven: DrivenRuns,
     definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
+}
+
+/// A run that was read to be driven or visited.
+pub(crate) enum TakenUp {
+    /// It is open: this is its task, not yet spawned.
+    Open { task: Box<RunTask>, line: Line, besides: Besides },
+    /// It has ended.
+    Ended(Box<State>),
 }
 
 const WORKER: &str = "engine";
@@ -105,22 +112,10 @@ impl Engine {
     }
 
     async fn take_up(&self, run: RunId, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
-        if *self.inner.stopping.borrow() {
-            return Err(DriveError::ShuttingDown);
-        }
-        let store = &**self.store();
-        let state = read::state(store, run).await?;
-        let row = store.row(run).await.map_err(read::LoadError::Store)?.ok_or(read::LoadError::Unknown(run))?;
-        if state.end.is_some() {
-            let report = Report { last: state.last, status: state.status(), broken: None };
-            return Ok(watch::Sender::new(report).subscribe());
-        }
-        let definition = self.definition(state.definition).await?;
-        let durable = state.last;
-        let mut machine = Machine::resume(definition, state);
-        machine.push(Input::Recovered);
-        let (mut task, line) = self.task(run, machine, row.input, durable).ok_or(DriveError::ShuttingDown)?;
-        if let Err(broken) = task.first_turn(Vec::new()).await {
+        let TakenUp::Open { mut task, line, besides } = self.load(run).await? else {
+            return Ok(watch::Sender::new(self.rest_of(run).await?).subscribe());
+        };
+        if let Err(broken) = task.first_turn(besides).await {
             return Err(DriveError::NotCommitted(broken.to_string()));
         }
         let reports = line.reports.clone();
@@ -128,37 +123,33 @@ impl Engine {
         Ok(reports)
     }
 
-    /// Answers an operator who resolves something stuck, and goes on with the run. Once this returns, the answer is
-    /// durable; the same request id gets the same answer, also after a crash.
-    pub async fn resolve(&self, run: RunId, request: Resolve) -> Result<Answer, DriveError> {
-        let output_len = request.output.as_ref().map_or(0, |output| output.len());
-        if request.id.is_empty() || request.id.len() > core_bounds::ID_LEN || output_len > core_bounds::MAX_PAYLOAD {
-            return Err(DriveError::Unusable(run));
-        }
-        drop(self.drive(run).await?);
-        let id = request.id.clone();
-        let Place::Driven(line) = self.inner.driven.place(run).await else { return self.already_ended(run, &id).await };
-        let (answer, answered) = oneshot::channel();
-        if let Err(TrySendError::Full(_)) = line.mail.try_send(Mail { request, answer }) {
-            return Err(DriveError::Busy(run));
-        }
-        match answered.await {
-            Ok(answer) => Ok(answer),
-            // The run ended before it took the request.
-            Err(_) => self.already_ended(run, &id).await,
-        }
-    }
-
-    async fn already_ended(&self, run: RunId, request: &str) -> Result<Answer, DriveError> {
-        let state = read::state(&**self.store(), run).await?;
-        if let Some(answer) = state.answers.get(request) {
-            return Ok(answer.clone());
-        }
-        if state.end.is_none() {
+    /// A run as its history left it, with what waits in its inbox, ready to take its first turn in this process.
+    pub(crate) async fn load(&self, run: RunId) -> Result<TakenUp, DriveError> {
+        if *self.inner.stopping.borrow() {
             return Err(DriveError::ShuttingDown);
         }
-        let message = format!("the run has ended: it is {}", state.status());
-        Ok(Answer::Refused { code: "ENDED".to_owned(), message })
+        let store = &**self.store();
+        let state = read::state(store, run).await?;
+        let row = store.row(run).await.map_err(LoadError::Store)?.ok_or(LoadError::Unknown(run))?;
+        if state.end.is_some() {
+            return Ok(TakenUp::Ended(Box::new(state)));
+        }
+        let definition = self.definition(state.definition).await?;
+        let durable = state.last;
+        let mut machine = Machine::resume(definition, state);
+        machine.push(Input::Recovered);
+        let mut inbox = Vec::new();
+        for (arrival, request) in inbox::waiting(store, run).await? {
+            inbox.push(arrival);
+            machine.push(Input::Request(request));
+        }
+        let (task, line) = self.task(run, machine, row.input, durable).ok_or(DriveError::ShuttingDown)?;
+        Ok(TakenUp::Open { task: Box::new(task), line, besides: Besides { inbox, ..Besides::default() } })
+    }
+
+    async fn rest_of(&self, run: RunId) -> Result<Report, DriveError> {
+        let row = self.store().row(run).await.map_err(LoadError::Store)?.ok_or(LoadError::Unknown(run))?;
+        Ok(Report { last: row.last, status: row.status, broken: None })
     }
 
     /// Stops: nothing new begins, attempts in flight may end within `grace`, and what is open stays open. Nothing is
@@ -213,13 +204,23 @@ impl Engine {
         Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))
     }
 
+    /// The committer, for what is not a run's turn.
+    pub(crate) fn committer(&self) -> &Committer {
+        &self.inner.committer
+    }
+
+    /// The runs that this process drives.
+    pub(crate) fn driven(&self) -> &DrivenRuns {
+        &self.inner.driven
+    }
+
     /// A fresh run id, with the right to drive the run.
     pub(crate) fn fresh_run(&self) -> Reservation {
         self.inner.driven.reserve_fresh(RunId::new(self.now(), self.inner.options.random.bytes()))
     }
 
     /// A definition, from memory or from the store.
-    async fn definition(&self, digest: Digest) -> Result<Arc<Definition>, read::LoadError> {
+    pub(crate) async fn definition(&self, digest: Digest) -> Result<Arc<Definition>, read::LoadError> {
         let known = self.definitions().get(&digest).cloned();
         if let Some(definition) = known {
             return Ok(definition);

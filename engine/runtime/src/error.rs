@@ -63,12 +63,30 @@ pub enum DriveError {
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
     ShuttingDown,
-    /// The request's id is empty or too long, or its output is larger than a payload may be.
-    #[error("the request to run {0} can't be taken: an id has 1 to 256 bytes, an output 64 MiB at most")]
-    Unusable(RunId),
-    /// Too many messages wait for the run's turn.
+}
+
+/// A request was not answered. Except where it is kept, it has changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The request can't be taken as it is.
+    #[error("the request can't be taken: {0}")]
+    Unusable(String),
+    /// The run can't be read or taken up now: the request waits in its inbox, durable, and is answered when it can.
+    #[error("{0}\nThe request is kept, and answered once the run can be read")]
+    Kept(LoadError),
+    /// Too many requests wait for the run's turn.
     #[error("run {0} is busy: try again in a second")]
     Busy(RunId),
+    /// The run can't be taken up.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// The run can't be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What a rerun takes over could not be stored; nothing of it was.
+    #[error("the new run could not be stored: {0}")]
+    NotCommitted(String),
 }
 
 /// A run was not started. Nothing was stored, unless the store itself failed: then it is not known.
@@ -97,6 +115,9 @@ pub enum StartError {
         /// The run that holds it.
         run: RunId,
     },
+    /// The id belonged to a run that was deleted, and is still remembered.
+    #[error("the id `{0}` belonged to a run that was deleted, and stays taken for a while: use another id")]
+    IdRetired(String),
     /// The id is too long or empty.
     #[error("the id `{0}` can't be used: 1 to 256 bytes, no control characters")]
     IdInvalid(String),

@@ -14,7 +14,7 @@ use engine_store::{Claim, ClaimChange, ClaimState, CommitError, IndexRow};
 use crate::bounds;
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, StartError};
-use crate::run::Broken;
+use crate::run::{Besides, Broken};
 
 /// A run to be started.
 #[derive(Clone, Debug)]
@@ -76,16 +76,17 @@ impl Engine {
         let now = self.now();
         let reservation = self.fresh_run();
         let run = reservation.run();
-        let claims = start.workflow_id.as_ref().map(|id| ClaimChange::Take {
+        let claim = start.workflow_id.as_ref().map(|id| ClaimChange::Take {
             key: claim_key(definition.name(), id),
             claim: Claim { run, input, state: ClaimState::Live },
             now,
         });
+        let besides = Besides { claims: claim.into_iter().collect(), ..Besides::default() };
         let workflow_id = start.workflow_id.clone();
         let machine = Machine::start(definition, run, started(start), now)
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
         let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
-        match task.first_turn(claims.into_iter().collect()).await {
+        match task.first_turn(besides).await {
             Ok(()) => {
                 reservation.drive(line, tokio::spawn(task.drive()));
                 Ok(Started { run, fresh: true })
@@ -99,7 +100,10 @@ impl Engine {
         let workflow = start.definition.name();
         if let Some(workflow_id) = &start.workflow_id {
             let claim = self.store().claim(&claim_key(workflow, workflow_id)).await?;
-            return claim.map(|claim| same_input(&claim, workflow_id, input)).transpose();
+            let now = self.now();
+            // An expired tombstone holds nothing: the start itself takes its place.
+            let holds = |claim: &Claim| !matches!(claim.state, ClaimState::Tombstone { expires } if expires <= now);
+            return claim.filter(holds).map(|claim| same_input(&claim, workflow_id, input)).transpose();
         }
         if start.reuse == Reuse::Never {
             return Ok(None);
@@ -160,14 +164,15 @@ fn check(start: &Start) -> Result<Digest, StartError> {
 }
 
 fn same_input(claim: &Claim, workflow_id: &str, input: Digest) -> Result<RunId, StartError> {
-    if claim.input == input {
-        Ok(claim.run)
-    } else {
-        Err(StartError::IdTaken { workflow_id: workflow_id.to_owned(), run: claim.run })
+    match claim.state {
+        ClaimState::Tombstone { .. } => Err(StartError::IdRetired(workflow_id.to_owned())),
+        ClaimState::Live if claim.input == input => Ok(claim.run),
+        ClaimState::Live => Err(StartError::IdTaken { workflow_id: workflow_id.to_owned(), run: claim.run }),
     }
 }
 
-fn claim_key(workflow: &Name, workflow_id: &str) -> String {
+/// The unique key of a workflow id.
+pub(crate) fn claim_key(workflow: &Name, workflow_id: &str) -> String {
     format!("workflow/{workflow}/{workflow_id}")
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn text(recorded: &Recorded) -> String {
         Event::RunStarted(started) => run_started(started),
         Event::StopBegan { cause: StopCause::StepFailed(step) } => format!("stopping because {step} failed"),
         Event::StopBegan { cause: StopCause::Timeout } => "stopping because the run's time is over".to_owned(),
+        Event::StopBegan { cause: StopCause::Cancelled } => "stopping because the run was cancelled".to_owned(),
         Event::RunStuck { message, .. } => format!("the run is stuck: {}", one_line(message)),
         Event::RunUnstuck => "going on: an operator has seen to it".to_owned(),
         Event::RecoveryNoted { cut_off } => {
@@ -26,10 +27,16 @@ pub(crate) fn text(recorded: &Recorded) -> String {
         Event::RunCompleted { warnings, residue, .. } => format!("completed{}", with(warnings, residue)),
         Event::RunCompensated { warnings } => format!("compensated{}", with(warnings, &[])),
         Event::RunFailed { warnings, residue } => format!("failed{}", with(warnings, residue)),
-        Event::RunCancelled { cause: CancelCause::Timeout, warnings, residue } => {
-            format!("cancelled by the run's timeout{}", with(warnings, residue))
+        Event::RunCancelled { cause, warnings, residue } => {
+            let how = match cause {
+                CancelCause::Timeout => "cancelled by the run's timeout",
+                CancelCause::Cancelled => "cancelled",
+                CancelCause::Terminated => "terminated",
+            };
+            format!("{how}{}", with(warnings, residue))
         }
-        Event::RequestAnswered { kind, actor, answer, .. } => request(kind, actor, answer),
+        Event::RequestAnswered { kind, actor, answer, .. } => answered(request(kind, actor), answer),
+        Event::RequestSettled { answer, .. } => answered("what was held is decided".to_owned(), answer),
         event => step_text(recorded.at, event),
     }
 }
@@ -54,6 +61,7 @@ fn step_text(at: Timestamp, event: &Event) -> String {
             let goes_on = if *fatal { "" } else { "; the run goes on" };
             format!("{step}: failed{after}: {}{}{goes_on}", failure(why), of_effect(*effect))
         }
+        Event::StepCarried { step, .. } => format!("{step}: taken over from the run before"),
         Event::StepSkipped { step, reason } => format!("{step}: skipped: {}", skipped(*reason)),
         Event::StepStuck { step, failure: why, effect, .. } => {
             format!("{step}: stuck: {}{}; an operator has to say what to do", failure(why), of_effect(*effect))
@@ -75,7 +83,8 @@ fn step_text(at: Timestamp, event: &Event) -> String {
         | Event::RunCompensated { .. }
         | Event::RunFailed { .. }
         | Event::RunCancelled { .. }
-        | Event::RequestAnswered { .. } => String::new(),
+        | Event::RequestAnswered { .. }
+        | Event::RequestSettled { .. } => String::new(),
     }
 }
 
@@ -146,17 +155,31 @@ fn with(warnings: &[StepFailure], residue: &[Name]) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 
-fn request(kind: &RequestKind, actor: &str, answer: &Answer) -> String {
-    let asked = match kind {
-        RequestKind::Timeout => "the run's time is over".to_owned(),
+fn request(kind: &RequestKind, actor: &str) -> String {
+    let because =
+        |reason: &Option<String>| reason.as_ref().map(|reason| format!(" ({})", one_line(reason))).unwrap_or_default();
+    let what = match kind {
+        RequestKind::Timeout => return "the run's time is over".to_owned(),
         RequestKind::Resolve { step, action } => {
             let step = step.as_ref().map(|step| format!("{step} ")).unwrap_or_default();
-            format!("{}: resolve {step}{}", one_line(actor), flag(*action))
+            format!("resolve {step}{}", flag(*action))
         }
+        RequestKind::Signal { name } => format!("signal {name}"),
+        RequestKind::Cancel { reason } => format!("cancel{}", because(reason)),
+        RequestKind::Terminate { reason } => format!("terminate{}", because(reason)),
+        RequestKind::Pause => "pause".to_owned(),
+        RequestKind::Resume => "resume".to_owned(),
+        RequestKind::Rerun { from } => format!("rerun from {from}"),
+        RequestKind::Delete => "delete".to_owned(),
     };
+    format!("{}: {what}", one_line(actor))
+}
+
+fn answered(asked: String, answer: &Answer) -> String {
     match answer {
         Answer::Accepted => asked,
         Answer::NoOp => format!("{asked}: nothing to do"),
+        Answer::Held => format!("{asked}: held until the pivot has settled"),
         Answer::Refused { message, .. } => format!("{asked}: refused: {}", one_line(message)),
     }
 }

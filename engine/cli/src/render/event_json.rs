@@ -55,6 +55,11 @@ fn parts(event: &Event, payload: &Value) -> (&'static str, Value) {
             merge(&mut fields, answered(answer));
             ("RequestAnswered", fields)
         }
+        Event::RequestSettled { id, answer } => {
+            let mut fields = json!({ "id": id });
+            merge(&mut fields, answered(answer));
+            ("RequestSettled", fields)
+        }
         event => step_parts(event, payload),
     }
 }
@@ -77,6 +82,7 @@ fn step_parts(event: &Event, payload: &Value) -> (&'static str, Value) {
             merge(&mut fields, json!({ "failure": failure(why), "effect": effect, "fatal": fatal, "output": payload }));
             ("StepFailed", fields)
         }
+        Event::StepCarried { step, .. } => ("StepCarried", json!({ "step": step.as_str(), "output": payload })),
         Event::StepSkipped { step, reason } => {
             ("StepSkipped", json!({ "step": step.as_str(), "reason": skip_reason(*reason) }))
         }
@@ -107,7 +113,8 @@ fn step_parts(event: &Event, payload: &Value) -> (&'static str, Value) {
         | Event::RunCompensated { .. }
         | Event::RunFailed { .. }
         | Event::RunCancelled { .. }
-        | Event::RequestAnswered { .. } => ("", json!({})),
+        | Event::RequestAnswered { .. }
+        | Event::RequestSettled { .. } => ("", json!({})),
     }
 }
 
@@ -172,6 +179,13 @@ fn request(kind: &RequestKind) -> Value {
             let action = flag(*action).trim_start_matches('-');
             json!({ "kind": "resolve", "step": step.as_ref().map(Name::as_str), "action": action })
         }
+        RequestKind::Signal { name } => json!({ "kind": "signal", "signal": name.as_str() }),
+        RequestKind::Cancel { reason } => json!({ "kind": "cancel", "reason": reason }),
+        RequestKind::Terminate { reason } => json!({ "kind": "terminate", "reason": reason }),
+        RequestKind::Pause => json!({ "kind": "pause" }),
+        RequestKind::Resume => json!({ "kind": "resume" }),
+        RequestKind::Rerun { from } => json!({ "kind": "rerun", "from": from.as_str() }),
+        RequestKind::Delete => json!({ "kind": "delete" }),
     }
 }
 
@@ -180,6 +194,7 @@ pub(crate) fn answered(answer: &Answer) -> Value {
     match answer {
         Answer::Accepted => json!({ "answer": "accepted" }),
         Answer::NoOp => json!({ "answer": "no_op" }),
+        Answer::Held => json!({ "answer": "held" }),
         Answer::Refused { code, message } => json!({ "answer": "refused", "code": code, "message": message }),
     }
 }
@@ -203,6 +218,8 @@ pub(crate) fn failures(failures: &[StepFailure]) -> Vec<Value> {
 pub(crate) fn cancel_cause(cause: CancelCause) -> &'static str {
     match cause {
         CancelCause::Timeout => "timeout",
+        CancelCause::Cancelled => "cancelled",
+        CancelCause::Terminated => "terminated",
     }
 }
 
@@ -211,6 +228,7 @@ pub(crate) fn stuck_reason(reason: StuckReason) -> &'static str {
     match reason {
         StuckReason::SecretMissing => "secret_missing",
         StuckReason::AddressMissing => "address_missing",
+        StuckReason::Poison => "poison",
     }
 }
 
@@ -231,6 +249,7 @@ fn stop_cause(cause: &StopCause) -> Value {
     match cause {
         StopCause::StepFailed(step) => json!({ "step_failed": step.as_str() }),
         StopCause::Timeout => json!("timeout"),
+        StopCause::Cancelled => json!("cancelled"),
     }
 }
 

@@ -76,12 +76,14 @@ pub(crate) fn headline(report: &Report) -> String {
         Status::Failed => format!("Failed after {took}: {failed} failed"),
         Status::Cancelled => match state.end.as_ref().and_then(|end| end.cancelled) {
             Some(CancelCause::Timeout) => format!("Cancelled after {took}: the run's time was over"),
-            None => format!("Cancelled after {took}"),
+            Some(CancelCause::Terminated) => format!("Terminated after {took}: nothing was undone"),
+            Some(CancelCause::Cancelled) | None => format!("Cancelled after {took}"),
         },
         Status::Stuck => "Stuck: it waits for an operator".to_owned(),
         Status::Compensating => "Compensating: what was done is being undone".to_owned(),
         Status::Waiting => "Waiting for its next attempt".to_owned(),
-        Status::Pending | Status::Running | Status::Paused => state.status().to_string(),
+        Status::Paused => "Paused: nothing new begins until it is resumed".to_owned(),
+        Status::Pending | Status::Running => state.status().to_string(),
     }
 }
 

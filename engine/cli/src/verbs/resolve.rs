@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use engine_core::id::{Name, RunId};
+use engine_core::payload::Payload;
 use engine_core::request::{Answer, Resolution};
-use engine_runtime::{Random, Resolve, SystemRandom};
+use engine_core::request::{Demand, Request};
+use engine_runtime::{Random, SystemRandom};
 
 use crate::arguments::{Action, Done, ResolveArguments};
 use crate::error::CliError;
@@ -20,8 +22,8 @@ pub(super) async fn resolve(context: &Context, arguments: ResolveArguments) -> R
         let run = session::find(session.store(), &arguments.run).await?;
         let past = session.store().row(run).await?.map(|row| row.last).unwrap_or_default();
         let request = request(session, arguments, action, output);
-        match session.engine.resolve(run, request).await? {
-            Answer::Accepted => {}
+        match session.engine.request(run, request).await? {
+            Answer::Accepted | Answer::Held => {}
             Answer::NoOp => context.note("there was nothing to do"),
             Answer::Refused { message, .. } => return Err(CliError::bad_input(format!("refused: {message}"))),
         }
@@ -30,13 +32,14 @@ pub(super) async fn resolve(context: &Context, arguments: ResolveArguments) -> R
     .await
 }
 
-fn request(session: &Session, arguments: ResolveArguments, action: Resolution, output: Option<Arc<[u8]>>) -> Resolve {
+fn request(session: &Session, arguments: ResolveArguments, action: Resolution, output: Option<Arc<[u8]>>) -> Request {
     let id = arguments.request_id.unwrap_or_else(|| {
         // Each command is a request of its own: the step may be stuck again.
         RunId::new(session.engine.now(), SystemRandom.bytes()).to_string()
     });
     let step = arguments.step.map(Name::new);
-    Resolve { id, actor: actor(), step, action, output }
+    let output = output.map(Payload::json);
+    Request { id, actor: actor(), demand: Demand::Resolve { step, action, output } }
 }
 
 /// What is said, and the output that goes with it.

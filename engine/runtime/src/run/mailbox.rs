@@ -1,32 +1,14 @@
 //! The requests that wait for a run's turn.
 
-use std::sync::Arc;
-
-use engine_core::id::Name;
-use engine_core::request::{Answer, Resolution};
+use engine_core::request::{Answer, Request};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bounds;
 
-/// What an operator says of something stuck.
-#[derive(Clone, Debug)]
-pub struct Resolve {
-    /// The request's id: a repeat gets the first answer.
-    pub id: String,
-    /// Who asks.
-    pub actor: String,
-    /// The step; none for the run as a whole.
-    pub step: Option<Name>,
-    /// What to do.
-    pub action: Resolution,
-    /// The step's output as JSON, for [`Resolution::Done`].
-    pub output: Option<Arc<[u8]>>,
-}
-
 /// A request to a run, answered once the answer is durable.
 #[derive(Debug)]
 pub(crate) struct Mail {
-    pub(crate) request: Resolve,
+    pub(crate) request: Request,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 

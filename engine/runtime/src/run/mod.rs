@@ -6,7 +6,6 @@ mod task;
 mod turn;
 
 pub(crate) use attempt::Sender;
-pub use mailbox::Resolve;
 pub(crate) use mailbox::{Mail, Mailbox};
 pub(crate) use task::{Broken, RunTask, Setup};
-pub(crate) use turn::Identity;
+pub(crate) use turn::{Besides, Identity, spill_payload};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use engine_core::call::Call;
 use engine_core::event::Recorded;
 use engine_core::id::{Name, Seq, Side};
-use engine_core::machine::{Command, Input, Machine, Progress, Send, TimerKey, Turn};
-use engine_core::request::Answer;
+use engine_core::machine::{self, Command, Input, Machine, Progress, Send, TimerKey, Turn};
+use engine_core::request::{Answer, Demand, Request};
 use engine_core::time::Timestamp;
-use engine_store::{ClaimChange, CommitError};
+use engine_store::CommitError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -19,8 +19,8 @@ use crate::error::LoadError;
 use crate::handle::Report;
 use crate::read;
 use crate::run::attempt::Sender;
-use crate::run::mailbox::{Mail, Mailbox, Resolve};
-use crate::run::turn::{self, Identity};
+use crate::run::mailbox::{Mail, Mailbox};
+use crate::run::turn::{self, Besides, Identity};
 
 /// What a run's task works with.
 pub(crate) struct Setup {
@@ -42,7 +42,7 @@ pub(crate) struct RunTask {
     calls: BTreeMap<(Name, Side), (Seq, Arc<Call>)>,
     timers: BTreeMap<TimerKey, Timestamp>,
     /// Requests whose answers wait for their commit.
-    asked: Vec<(String, oneshot::Sender<Answer>)>,
+    asked: Vec<(Demand, String, oneshot::Sender<Answer>)>,
     /// The last durable event.
     durable: Seq,
 }
@@ -56,6 +56,8 @@ pub(crate) enum Broken {
     Load(#[from] LoadError),
     #[error("an attempt could not be made: {0}")]
     Attempt(String),
+    #[error("the request was taken, and no answer is there")]
+    Unanswered,
 }
 
 impl RunTask {
@@ -73,9 +75,19 @@ impl RunTask {
         }
     }
 
-    /// Takes the first turn: what the machine was given so far, and these claims.
-    pub(crate) async fn first_turn(&mut self, claims: Vec<ClaimChange>) -> Result<(), Broken> {
-        self.take_turn(claims).await
+    /// Takes the first turn: what the machine was given so far, and what goes with it.
+    pub(crate) async fn first_turn(&mut self, besides: Besides) -> Result<(), Broken> {
+        self.take_turn(besides).await
+    }
+
+    /// Takes one turn with a request, in a process that does not drive the run: it is decided and recorded, and
+    /// nothing begins.
+    pub(crate) async fn visit(mut self, request: Request, besides: Besides) -> Result<Answer, Broken> {
+        self.machine.hold();
+        let (id, demand) = (request.id.clone(), request.demand.clone());
+        self.machine.push(Input::Request(request));
+        self.decide_and_commit(besides).await?;
+        self.answer_to(&id, &demand).ok_or(Broken::Unanswered)
     }
 
     /// Drives the run until it ends, or the engine stops.
@@ -105,7 +117,7 @@ impl RunTask {
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
         }
         self.drain()?;
-        self.take_turn(Vec::new()).await
+        self.take_turn(Besides::default()).await
     }
 
     /// Hands over everything that has come: results, then requests, then timers, so that an acknowledged request
@@ -117,9 +129,8 @@ impl RunTask {
             self.take_result(ended)?;
         }
         for Mail { request, answer } in self.mailbox.drain() {
-            self.asked.push((request.id.clone(), answer));
-            let Resolve { id, actor, step, action, output } = request;
-            self.machine.push(Input::Resolve { id, actor, step, action, output });
+            self.asked.push((request.demand.clone(), request.id.clone(), answer));
+            self.machine.push(Input::Request(request));
         }
         if !*self.setup.stopping.borrow() {
             let now = self.setup.clock.now();
@@ -140,7 +151,18 @@ impl RunTask {
     }
 
     /// Decides, commits, and only then acts.
-    async fn take_turn(&mut self, claims: Vec<ClaimChange>) -> Result<(), Broken> {
+    async fn take_turn(&mut self, besides: Besides) -> Result<(), Broken> {
+        let commands = self.decide_and_commit(besides).await?;
+        // Before anybody is answered, so that who then follows the run does not see it where it was.
+        self.report();
+        self.answer();
+        for command in commands {
+            self.carry_out(command);
+        }
+        Ok(())
+    }
+
+    async fn decide_and_commit(&mut self, besides: Besides) -> Result<Vec<Command>, Broken> {
         if *self.setup.stopping.borrow() {
             self.machine.hold();
         }
@@ -152,21 +174,15 @@ impl RunTask {
             }
         }
         let Turn { mut events, commands } = self.machine.take_turn();
-        if !events.is_empty() {
+        if !events.is_empty() || !besides.is_empty() {
             self.keep_calls(&events);
             let spilled = turn::spill(&*store, self.machine.state(), &mut events).await;
             spilled.map_err(CommitError::Store)?;
             let state = self.machine.state();
-            let unit = turn::unit(&self.setup.identity, state, self.durable, events, &commands, claims);
+            let unit = turn::unit(&self.setup.identity, state, self.durable, events, &commands, besides);
             self.durable = self.setup.committer.commit(unit).await?;
         }
-        // Before anybody is answered, so that who then follows the run does not see it where it was.
-        self.report();
-        self.answer();
-        for command in commands {
-            self.carry_out(command);
-        }
-        Ok(())
+        Ok(commands)
     }
 
     /// Keeps the calls of attempts that may be made again, so that they need not be read from the store.
@@ -181,12 +197,19 @@ impl RunTask {
     }
 
     fn answer(&mut self) {
-        for (id, answer) in self.asked.drain(..) {
-            if let Some(given) = self.machine.state().answers.get(&id) {
+        for (demand, id, answer) in std::mem::take(&mut self.asked) {
+            if let Some(given) = self.answer_to(&id, &demand) {
                 // Whoever asked may be gone; the answer is in the history.
-                let _ = answer.send(given.clone());
+                let _ = answer.send(given);
             }
         }
+    }
+
+    /// The recorded answer; else what a run that takes this in no more says for ever.
+    fn answer_to(&self, id: &str, demand: &Demand) -> Option<Answer> {
+        let state = self.machine.state();
+        let ended = || state.end.as_ref().and_then(|_| machine::after_end(state, demand));
+        state.answers.get(id).cloned().or_else(ended).or_else(|| machine::answer_if_full(state, demand))
     }
 
     fn carry_out(&mut self, command: Command) {

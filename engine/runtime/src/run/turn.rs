@@ -3,7 +3,7 @@
 use engine_core::bounds;
 use engine_core::call::Call;
 use engine_core::event::{Event, Recorded};
-use engine_core::id::{Digest, Name, Seq, Side};
+use engine_core::id::{Digest, Name, RunId, Seq, Side};
 use engine_core::machine::Command;
 use engine_core::payload::Payload;
 use engine_core::state::{State, Status};
@@ -20,25 +20,47 @@ pub(crate) struct Identity {
 /// Puts payloads that are too large for an event into blobs, durable before this returns.
 pub(crate) async fn spill(store: &dyn Store, state: &State, events: &mut [Recorded]) -> Result<(), StoreError> {
     for recorded in events {
-        let Some(payload) = recorded.event.payload_mut() else { continue };
-        let Payload::Inline { content_type, data } = payload else { continue };
-        if data.len() > bounds::INLINE_PAYLOAD {
-            let (digest, len) = (Digest::of(data), data.len() as u64);
-            store.put_blob(state.run, digest, data.clone()).await?;
-            *payload = Payload::Blob { content_type: *content_type, digest, len };
+        if let Some(payload) = recorded.event.payload_mut() {
+            spill_payload(store, state.run, payload).await?;
         }
     }
     Ok(())
 }
 
-/// Everything that one turn writes: events, timers, index row, claims.
+/// Puts a payload into a blob of the run where it is too large to stand where it is.
+pub(crate) async fn spill_payload(store: &dyn Store, run: RunId, payload: &mut Payload) -> Result<(), StoreError> {
+    let Payload::Inline { content_type, data } = payload else { return Ok(()) };
+    if data.len() > bounds::INLINE_PAYLOAD {
+        let (digest, len) = (Digest::of(data), data.len() as u64);
+        store.put_blob(run, digest, data.clone()).await?;
+        *payload = Payload::Blob { content_type: *content_type, digest, len };
+    }
+    Ok(())
+}
+
+/// What a turn writes beside its events and what follows from them.
+#[derive(Debug, Default)]
+pub(crate) struct Besides {
+    /// Unique keys taken or moved.
+    pub(crate) claims: Vec<ClaimChange>,
+    /// Arrival numbers of the inbox rows that the turn has dealt with.
+    pub(crate) inbox: Vec<u64>,
+}
+
+impl Besides {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.claims.is_empty() && self.inbox.is_empty()
+    }
+}
+
+/// Everything that one turn writes: events, timers, index row, and what goes with them.
 pub(crate) fn unit(
     identity: &Identity,
     state: &State,
     expected: Seq,
     events: Vec<Recorded>,
     commands: &[Command],
-    claims: Vec<ClaimChange>,
+    besides: Besides,
 ) -> Unit {
     let run = state.run;
     let timers_set = commands.iter().filter_map(|command| match command {
@@ -54,7 +76,8 @@ pub(crate) fn unit(
     Unit {
         timers_set: timers_set.collect(),
         timers_removed: timers_removed.collect(),
-        claims,
+        claims: besides.claims,
+        inbox_consumed: besides.inbox.into_iter().map(|arrival| (run, arrival)).collect(),
         run: Some(RunWrite { run, expected, fence: identity.fence, events, row: row(identity, state) }),
         ..Unit::default()
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_core::request::{Answer, Resolution};
+use engine_core::request::{Answer, Demand, Request, Resolution};
 use engine_core::state::Status;
-use engine_runtime::{Engine, Finished, Resolve};
+use engine_runtime::{Engine, Finished};
 use engine_store::MemoryStore;
 
 use crate::world::{self, World, answer};
@@ -64,31 +64,29 @@ async fn a_stuck_compensation_waits_for_its_operator() {
     let Finished::Stuck(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
     assert_eq!(state.status(), Status::Stuck);
 
-    let resolve = |id: &str, step: &str, action| Resolve {
+    let resolve = |id: &str, step: &str, action| Request {
         id: id.to_owned(),
         actor: "op".to_owned(),
-        step: Some(step.into()),
-        action,
-        output: None,
+        demand: Demand::Resolve { step: Some(step.into()), action, output: None },
     };
-    let refused = engine.resolve(run, resolve("1", "refuse", Resolution::Retry)).await.unwrap();
+    let refused = engine.request(run, resolve("1", "refuse", Resolution::Retry)).await.unwrap();
     assert!(matches!(refused, Answer::Refused { ref code, .. } if code == "NOT_STUCK"), "{refused:?}");
-    let again = engine.resolve(run, resolve("1", "charge", Resolution::Retry)).await.unwrap();
+    let again = engine.request(run, resolve("1", "charge", Resolution::Retry)).await.unwrap();
     assert_eq!(again, refused, "a repeat gets the first answer");
-    assert_eq!(engine.resolve(run, resolve("2", "charge", Resolution::Retry)).await.unwrap(), Answer::Accepted);
+    assert_eq!(engine.request(run, resolve("2", "charge", Resolution::Retry)).await.unwrap(), Answer::Accepted);
     let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
     assert_eq!(state.status(), Status::Compensated);
     let keys: Vec<_> = world.sent().into_iter().filter(|sent| sent.path == "/refund").map(|sent| sent.key).collect();
     assert_eq!(keys.len(), 2);
     assert_ne!(keys[0], keys[1], "what provably did nothing is asked for anew under another key");
-    let ended = engine.resolve(run, resolve("3", "charge", Resolution::Skip)).await.unwrap();
+    let ended = engine.request(run, resolve("3", "charge", Resolution::Skip)).await.unwrap();
     assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"));
     engine.shutdown(Duration::from_secs(1)).await;
 
     let engine = Engine::open(Arc::new(store.reopen()), world::options(&world)).await.unwrap();
-    let ended = engine.resolve(run, resolve("4", "charge", Resolution::Skip)).await.unwrap();
+    let ended = engine.request(run, resolve("4", "charge", Resolution::Skip)).await.unwrap();
     assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"), "a later process says the same");
-    assert_eq!(engine.resolve(run, resolve("1", "charge", Resolution::Skip)).await.unwrap(), refused);
+    assert_eq!(engine.request(run, resolve("1", "charge", Resolution::Skip)).await.unwrap(), refused);
 }
 
 /// Secrets that a test can set later.
@@ -127,9 +125,9 @@ async fn a_missing_secret_parks_the_run_and_fails_nothing() {
     assert!(world.sent().is_empty());
 
     *vault.0.lock().unwrap() = Some("s3cret".to_owned());
-    let retry =
-        Resolve { id: "1".to_owned(), actor: "op".to_owned(), step: None, action: Resolution::Retry, output: None };
-    assert_eq!(engine.resolve(run, retry).await.unwrap(), Answer::Accepted);
+    let demand = Demand::Resolve { step: None, action: Resolution::Retry, output: None };
+    let retry = Request { id: "1".to_owned(), actor: "op".to_owned(), demand };
+    assert_eq!(engine.request(run, retry).await.unwrap(), Answer::Accepted);
     let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
     assert_eq!(state.status(), Status::Completed);
     assert_eq!(world.sent().len(), 2, "not even a step that runs at most once was failed by it");
