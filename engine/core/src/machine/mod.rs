@@ -33,6 +33,7 @@ use crate::bounds;
 use crate::definition::{Definition, StepIndex};
 use crate::event::{Event, Recorded, RunStarted, StuckReason};
 use crate::id::{Name, RunId, Seq, Side};
+use crate::payload::Payload;
 use crate::state::{FoldError, State};
 use crate::time::Timestamp;
 
@@ -133,6 +134,11 @@ impl Machine {
     /// Queues an input. Nothing is decided yet.
     pub fn push(&mut self, input: Input) {
         self.inputs.push_back(input);
+    }
+
+    /// The payload of an event that was decided and not yet taken: it is in no store, though its blob may be.
+    pub fn undelivered(&self, seq: Seq) -> Option<&Payload> {
+        self.events.iter().find(|recorded| recorded.seq == seq)?.event.payload()
     }
 
     /// Gives the payload of an event, as asked for by [`Progress::Needs`].

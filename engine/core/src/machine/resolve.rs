@@ -98,7 +98,7 @@ impl Machine {
             return Err(("NOT_STUCK", format!("step `{step}` is not stuck; `engine show` lists the steps that are")));
         }
         if action == Resolution::Done
-            && !output.and_then(Payload::inline).is_some_and(|output| Value::from_slice(output).is_ok())
+            && output.and_then(Payload::inline).is_none_or(|output| Value::from_slice(output).is_err())
         {
             return Err((
                 "OUTPUT_INVALID",

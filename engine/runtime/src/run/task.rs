@@ -170,7 +170,11 @@ impl RunTask {
         let (run, store) = (self.machine.state().run, self.setup.sender.store.clone());
         while let Progress::Needs(payloads) = self.machine.advance(now) {
             for seq in payloads {
-                self.machine.supply(seq, read::payload_at(&*store, run, seq).await?);
+                let bytes = match self.machine.undelivered(seq) {
+                    Some(payload) => read::payload(&*store, run, payload).await?,
+                    None => read::payload_at(&*store, run, seq).await?,
+                };
+                self.machine.supply(seq, bytes);
             }
         }
         let Turn { mut events, commands } = self.machine.take_turn();

@@ -4,5 +4,8 @@
 mod group_commit;
 mod http_client;
 mod recovery;
+mod requests_by_phase;
+mod stage;
+mod steering;
 mod stopping;
 mod world;
