@@ -21,7 +21,17 @@ pub const ID_RETENTION: Duration = Duration::from_hours(30 * 24);
 pub const ATTEMPTS_IN_FLIGHT: usize = 512;
 
 /// The largest answer that a step may get.
-pub const ANSWER_LEN: u64 = engine_core::bounds::MAX_PAYLOAD as u64;
+pub const ANSWER_LEN: usize = engine_core::bounds::MAX_PAYLOAD;
+
+/// Bytes of payloads in memory, where nothing else is asked for: request bodies on their way out, answers that are
+/// not yet durable, and what turns work on.
+pub const PAYLOAD_MEMORY: usize = 32 << 20;
+
+/// A payload up to this many bytes is not counted: what is in flight of those is bounded by their number.
+pub const SMALL_PAYLOAD: usize = engine_core::bounds::INLINE_PAYLOAD;
+
+/// Room for an answer whose length is not known is taken in pieces of this many bytes.
+pub const ANSWER_PIECE: usize = 256 << 10;
 
 /// How long a connection may take to be made, where the attempt's own timeout is not shorter.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -20,6 +20,7 @@ use crate::error::{DriveError, EngineError, LoadError};
 use crate::handle::{Report, RunHandle};
 use crate::http::Binder;
 use crate::inbox;
+use crate::memory::PayloadMemory;
 use crate::options::Options;
 use crate::read;
 use crate::run::{Besides, Identity, Mailbox, RunTask, Sender, Setup};
@@ -36,6 +37,7 @@ struct Inner {
     committer: Committer,
     fence: Fence,
     slots: Arc<Semaphore>,
+    memory: PayloadMemory,
     stopping: watch::Sender<bool>,
     driven: DrivenRuns,
     definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
@@ -61,6 +63,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 committer: Committer::spawn(store.clone(), stopping.clone()),
                 store,
+                memory: PayloadMemory::new(options.payload_memory),
                 options,
                 fence,
                 slots: Arc::new(Semaphore::new(bounds::ATTEMPTS_IN_FLIGHT)),
@@ -189,6 +192,8 @@ impl Engine {
             transport: options.transport.clone(),
             binder,
             slots: self.inner.slots.clone(),
+            memory: self.inner.memory.clone(),
+            stopping: stopping.clone(),
         };
         let status = machine.state().status();
         let (reports, reported) = watch::channel(Report { last: durable, status, broken: None });
@@ -212,6 +217,11 @@ impl Engine {
     /// The runs that this process drives.
     pub(crate) fn driven(&self) -> &DrivenRuns {
         &self.inner.driven
+    }
+
+    /// The payloads that may be in memory.
+    pub(crate) fn memory(&self) -> &PayloadMemory {
+        &self.inner.memory
     }
 
     /// A fresh run id, with the right to drive the run.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::bounds;
 use crate::clock::{Clock, SystemClock};
 use crate::error::EngineError;
 use crate::http::{HttpClient, Transport};
@@ -26,6 +27,8 @@ pub struct Options {
     pub mocks: Option<Arc<dyn Mocks>>,
     /// Policy that goes before that of files and behind that of runs, as `payment.url` → `http://…`.
     pub overrides: Vec<(String, String)>,
+    /// Bytes of payloads in memory, about: what exceeds it waits. A payload that is larger goes alone.
+    pub payload_memory: usize,
 }
 
 impl Options {
@@ -38,6 +41,7 @@ impl Options {
             secrets: Arc::new(Environment),
             mocks: None,
             overrides: Vec::new(),
+            payload_memory: bounds::PAYLOAD_MEMORY,
         })
     }
 }

@@ -53,11 +53,15 @@ pub async fn payload(store: &dyn Store, run: RunId, payload: &Payload) -> Result
     }
 }
 
+/// The payload of the event at this position, as it is recorded there.
+pub async fn recorded(store: &dyn Store, run: RunId, seq: Seq) -> Result<Payload, LoadError> {
+    let recorded = event(store, run, seq).await?;
+    recorded.event.payload().cloned().ok_or(LoadError::PayloadMissing { run, seq })
+}
+
 /// The payload of the event at this position.
 pub async fn payload_at(store: &dyn Store, run: RunId, seq: Seq) -> Result<Arc<[u8]>, LoadError> {
-    let recorded = event(store, run, seq).await?;
-    let held = recorded.event.payload().ok_or(LoadError::PayloadMissing { run, seq })?;
-    payload(store, run, held).await
+    payload(store, run, &recorded(store, run, seq).await?).await
 }
 
 /// The bytes of a payload that state refers to.

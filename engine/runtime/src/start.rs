@@ -63,7 +63,12 @@ impl Engine {
     /// See [`StartError`]; nothing was stored.
     pub async fn start(&self, start: Start) -> Result<Started, StartError> {
         let definition = start.definition.clone();
-        let input = check(&start)?;
+        let input_len = start.input.len();
+        let input = {
+            let mut desk = self.memory().deciding.lease();
+            desk.cover(input_len).await;
+            check(&start)?
+        };
         if let Some(run) = self.existing(&start, input).await? {
             return Ok(Started { run, fresh: false });
         }
@@ -86,6 +91,7 @@ impl Engine {
         let machine = Machine::start(definition, run, started(start), now)
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
         let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
+        task.takes(input_len);
         match task.first_turn(besides).await {
             Ok(()) => {
                 reservation.drive(line, tokio::spawn(task.drive()));

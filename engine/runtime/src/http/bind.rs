@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
+use bytes::Bytes;
 use engine_core::call::{Call, Target};
 use engine_core::definition::reference::{self, Part};
 use engine_core::definition::{Auth, Definition, Service};
@@ -14,6 +15,7 @@ use engine_core::id::Name;
 use engine_core::machine::Send;
 
 use crate::http::Request;
+use crate::memory::AnswerRoom;
 use crate::options::{Mocks, Secrets};
 
 /// Binds calls for one run.
@@ -51,7 +53,7 @@ const ANYWHERE: &str = "*";
 
 impl Binder {
     /// The request for this attempt.
-    pub(crate) async fn bind(&self, call: &Call, send: &Send, body: Option<Arc<[u8]>>) -> Result<Request, Unbound> {
+    pub(crate) async fn bind(&self, call: &Call, send: &Send, body: Option<Bytes>) -> Result<Request, Unbound> {
         let (pool, url, mut headers) = match &call.target {
             Target::Url(url) => (ANYWHERE.to_owned(), url.clone(), Vec::new()),
             Target::Service { name, path } => {
@@ -73,7 +75,7 @@ impl Binder {
             headers.push(("idempotency-key-of".to_owned(), key_of.to_string()));
         }
         let (method, query, timeout) = (call.method, call.query.clone(), send.timeout);
-        Ok(Request { pool, url, method, query, headers, body, timeout })
+        Ok(Request { pool, url, method, query, headers, body, room: AnswerRoom::default(), timeout })
     }
 
     async fn base_url(&self, name: &Name, service: Option<&Service>) -> Result<String, Unbound> {

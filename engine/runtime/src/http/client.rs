@@ -6,12 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use engine_core::machine::{Answered, AttemptOutcome, Body};
+use http_body_util::Full;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
+use tokio::time::Instant;
 
 use crate::bounds;
 use crate::error::EngineError;
 use crate::http::{Request, Transport};
+use crate::memory::AnswerRoom;
 
 /// HTTP over the network: a client for each service, no redirects, no proxy from the environment.
 #[derive(Debug)]
@@ -74,16 +77,17 @@ impl HttpClient {
         }
         let method =
             reqwest::Method::from_bytes(request.method.as_str().as_bytes()).map_err(|_| invalid("the method"))?;
-        let mut builder =
-            self.client(&request.pool, request.timeout)?.request(method, url).headers(headers).timeout(request.timeout);
+        let mut builder = self.client(&request.pool, request.timeout)?.request(method, url).headers(headers);
         if let Some(body) = request.body {
-            builder = builder.body(body.to_vec());
+            // Wrapped, so that nobody keeps a clone of it for a second try.
+            builder = builder.body(reqwest::Body::wrap(Full::new(body)));
         }
-        let response = builder.send().await?;
+        let mut patience = Patience::new(request.timeout);
+        let response = patience.for_this(builder.send()).await?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), SystemTime::now());
         let headers = text_headers(response.headers());
-        let body = read_body(response).await?;
+        let body = read_body(response, &request.room, patience).await?;
         Ok(Answered { status, retry_after, headers, body })
     }
 }
@@ -92,6 +96,8 @@ impl HttpClient {
 enum SendError {
     #[error("{0}")]
     Invalid(String),
+    #[error("no answer in time")]
+    TimedOut,
     #[error(transparent)]
     Http(#[from] reqwest::Error),
 }
@@ -104,16 +110,48 @@ fn full_url(request: &Request) -> Option<reqwest::Url> {
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
-async fn read_body(mut response: reqwest::Response) -> Result<Body, reqwest::Error> {
+/// Reads an answer into the room that it needs: asked for at once where its length is known, else piece by piece.
+async fn read_body(
+    mut response: reqwest::Response,
+    room: &AnswerRoom,
+    mut patience: Patience,
+) -> Result<Body, SendError> {
     let limit = bounds::ANSWER_LEN;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if (bytes.len() + chunk.len()) as u64 > limit {
-            return Ok(Body::TooLarge { limit });
+    let too_large = Ok(Body::TooLarge { limit: limit as u64 });
+    let announced = response.content_length().unwrap_or_default();
+    let Some(announced) = usize::try_from(announced).ok().filter(|len| *len <= limit) else { return too_large };
+    room.cover(announced).await;
+    let (mut covered, mut bytes) = (announced.max(bounds::SMALL_PAYLOAD), Vec::with_capacity(announced));
+    while let Some(chunk) = patience.for_this(response.chunk()).await? {
+        let len = bytes.len() + chunk.len();
+        if len > limit {
+            return too_large;
+        }
+        if len > covered {
+            covered = len.next_multiple_of(bounds::ANSWER_PIECE);
+            room.cover(covered).await;
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(Body::Whole(Arc::from(bytes)))
+}
+
+/// What is left of an attempt's timeout. Only what it is waited for with this counts.
+struct Patience {
+    left: Duration,
+}
+
+impl Patience {
+    fn new(left: Duration) -> Self {
+        Self { left }
+    }
+
+    async fn for_this<T>(&mut self, future: impl Future<Output = Result<T, reqwest::Error>>) -> Result<T, SendError> {
+        let begun = Instant::now();
+        let done = tokio::time::timeout(self.left, future).await;
+        self.left = self.left.saturating_sub(begun.elapsed());
+        done.map_err(|_| SendError::TimedOut)?.map_err(SendError::Http)
+    }
 }
 
 fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -137,6 +175,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 fn lost(error: &SendError) -> AttemptOutcome {
     match error {
         SendError::Invalid(message) => AttemptOutcome::Unsendable { message: message.clone() },
+        SendError::TimedOut => AttemptOutcome::Lost { timed_out: true, message: error.to_string() },
         SendError::Http(error) if error.is_builder() => AttemptOutcome::Unsendable { message: with_causes(error) },
         SendError::Http(error) if error.is_connect() => AttemptOutcome::NotSent { message: with_causes(error) },
         SendError::Http(error) => AttemptOutcome::Lost { timed_out: error.is_timeout(), message: with_causes(error) },

@@ -3,12 +3,14 @@
 mod bind;
 mod client;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use engine_core::call::Method;
 use engine_core::machine::AttemptOutcome;
+
+use crate::memory::AnswerRoom;
 
 pub(crate) use bind::{Binder, Unbound};
 pub use client::HttpClient;
@@ -26,9 +28,11 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// All headers.
     pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Option<Arc<[u8]>>,
-    /// How long it may take, from the connection to the end of the answer.
+    /// The body. It holds room until its last clone is dropped, so it is to be dropped once it is sent.
+    pub body: Option<Bytes>,
+    /// Room for the answer.
+    pub room: AnswerRoom,
+    /// How long it may take, from the connection to the end of the answer, waits for room left out.
     pub timeout: Duration,
 }
 

@@ -1,6 +1,7 @@
 //! One task per driven run: drain the mailbox, decide, commit, dispatch.
 
 mod attempt;
+mod hand;
 mod mailbox;
 mod task;
 mod turn;

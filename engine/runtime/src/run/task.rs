@@ -18,7 +18,8 @@ use crate::committer::Committer;
 use crate::error::LoadError;
 use crate::handle::Report;
 use crate::read;
-use crate::run::attempt::Sender;
+use crate::run::attempt::{Ended, Sender};
+use crate::run::hand::Hand;
 use crate::run::mailbox::{Mail, Mailbox};
 use crate::run::turn::{self, Besides, Identity};
 
@@ -38,9 +39,12 @@ pub(crate) struct RunTask {
     setup: Setup,
     machine: Machine,
     mailbox: Mailbox,
-    attempts: JoinSet<Result<Input, LoadError>>,
+    attempts: JoinSet<Result<Ended, LoadError>>,
     calls: BTreeMap<(Name, Side), (Seq, Arc<Call>)>,
     timers: BTreeMap<TimerKey, Timestamp>,
+    hand: Hand,
+    /// Why the run is set aside once what has come is durable.
+    broken: Option<Broken>,
     /// Requests whose answers wait for their commit.
     asked: Vec<(Demand, String, oneshot::Sender<Answer>)>,
     /// The last durable event.
@@ -64,6 +68,8 @@ impl RunTask {
     /// A task for this machine, whose events up to `durable` are in the store.
     pub(crate) fn new(setup: Setup, machine: Machine, mailbox: Mailbox, durable: Seq) -> Self {
         Self {
+            hand: Hand::new(setup.sender.memory.clone()),
+            broken: None,
             setup,
             machine,
             mailbox,
@@ -73,6 +79,11 @@ impl RunTask {
             asked: Vec::new(),
             durable,
         }
+    }
+
+    /// The next turn has a payload of so many bytes to work on.
+    pub(crate) fn takes(&mut self, bytes: usize) {
+        self.hand.takes(bytes);
     }
 
     /// Takes the first turn: what the machine was given so far, and what goes with it.
@@ -85,6 +96,7 @@ impl RunTask {
     pub(crate) async fn visit(mut self, request: Request, besides: Besides) -> Result<Answer, Broken> {
         self.machine.hold();
         let (id, demand) = (request.id.clone(), request.demand.clone());
+        self.hand.takes_request(&request);
         self.machine.push(Input::Request(request));
         self.decide_and_commit(besides).await?;
         self.answer_to(&id, &demand).ok_or(Broken::Unanswered)
@@ -111,25 +123,27 @@ impl RunTask {
         let clock = self.setup.clock.clone();
         tokio::select! {
             biased;
-            Some(ended) = self.attempts.join_next() => self.take_result(ended)?,
+            Some(ended) = self.attempts.join_next() => self.take_result(ended),
             () = self.mailbox.wait() => {}
             Ok(()) = self.setup.stopping.changed() => {}
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
         }
-        self.drain()?;
-        self.take_turn(Besides::default()).await
+        self.drain();
+        self.take_turn(Besides::default()).await?;
+        self.broken.take().map_or(Ok(()), Err)
     }
 
     /// Hands over everything that has come: results, then requests, then timers, so that an acknowledged request
     /// beats a timer that is not yet committed.
-    fn drain(&mut self) -> Result<(), Broken> {
+    fn drain(&mut self) {
         while !self.machine.is_full()
             && let Some(ended) = self.attempts.try_join_next()
         {
-            self.take_result(ended)?;
+            self.take_result(ended);
         }
         for Mail { request, answer } in self.mailbox.drain() {
             self.asked.push((request.demand.clone(), request.id.clone(), answer));
+            self.hand.takes_request(&request);
             self.machine.push(Input::Request(request));
         }
         if !*self.setup.stopping.borrow() {
@@ -141,13 +155,20 @@ impl RunTask {
                 self.machine.push(Input::TimerFired(key));
             }
         }
-        Ok(())
     }
 
-    fn take_result(&mut self, ended: Result<Result<Input, LoadError>, tokio::task::JoinError>) -> Result<(), Broken> {
-        let input = ended.map_err(|error| Broken::Attempt(error.to_string()))??;
-        self.machine.push(input);
-        Ok(())
+    /// Hands over how an attempt ended. One that could not be made sets the run aside, but not before what came with
+    /// it is durable.
+    fn take_result(&mut self, ended: Result<Result<Ended, LoadError>, tokio::task::JoinError>) {
+        match ended {
+            Ok(Ok(Ended::With(input, room))) => {
+                self.hand.takes_answer(&input, room);
+                self.machine.push(*input);
+            }
+            Ok(Ok(Ended::Unsent)) => {}
+            Ok(Err(error)) => self.broken = Some(error.into()),
+            Err(error) => self.broken = Some(Broken::Attempt(error.to_string())),
+        }
     }
 
     /// Decides, commits, and only then acts.
@@ -156,6 +177,9 @@ impl RunTask {
         // Before anybody is answered, so that who then follows the run does not see it where it was.
         self.report();
         self.answer();
+        if self.broken.is_some() {
+            return Ok(());
+        }
         for command in commands {
             self.carry_out(command);
         }
@@ -163,29 +187,33 @@ impl RunTask {
     }
 
     async fn decide_and_commit(&mut self, besides: Besides) -> Result<Vec<Command>, Broken> {
-        if *self.setup.stopping.borrow() {
+        self.hand.work_on(0).await;
+        if *self.setup.stopping.borrow() || self.broken.is_some() {
             self.machine.hold();
         }
         let now = self.setup.clock.now();
         let (run, store) = (self.machine.state().run, self.setup.sender.store.clone());
         while let Progress::Needs(payloads) = self.machine.advance(now) {
             for seq in payloads {
-                let bytes = match self.machine.undelivered(seq) {
-                    Some(payload) => read::payload(&*store, run, payload).await?,
-                    None => read::payload_at(&*store, run, seq).await?,
+                let payload = match self.machine.undelivered(seq) {
+                    Some(payload) => payload.clone(),
+                    None => read::recorded(&*store, run, seq).await?,
                 };
-                self.machine.supply(seq, bytes);
+                self.hand.work_on(payload.len().try_into().unwrap_or(usize::MAX)).await;
+                self.machine.supply(seq, read::payload(&*store, run, &payload).await?);
             }
         }
         let Turn { mut events, commands } = self.machine.take_turn();
         if !events.is_empty() || !besides.is_empty() {
-            self.keep_calls(&events);
             let spilled = turn::spill(&*store, self.machine.state(), &mut events).await;
             spilled.map_err(CommitError::Store)?;
+            self.hand.spilled();
+            self.keep_calls(&events);
             let state = self.machine.state();
             let unit = turn::unit(&self.setup.identity, state, self.durable, events, &commands, besides);
             self.durable = self.setup.committer.commit(unit).await?;
         }
+        self.hand.committed();
         Ok(commands)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine_core::call::Method;
 use engine_core::machine::{AttemptOutcome, Body};
 use engine_runtime::http::HttpClient;
-use engine_runtime::{Request, Transport};
+use engine_runtime::{AnswerRoom, Request, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wiremock::matchers::{body_string, header, method, path, query_param};
@@ -19,6 +19,7 @@ fn request(url: String) -> Request {
         query: Vec::new(),
         headers: vec![("idempotency-key".to_owned(), "k1".to_owned())],
         body: None,
+        room: AnswerRoom::default(),
         timeout: Duration::from_secs(5),
     }
 }

@@ -3,6 +3,7 @@
 
 mod group_commit;
 mod http_client;
+mod payload_memory;
 mod recovery;
 mod requests_by_phase;
 mod stage;
