@@ -58,6 +58,7 @@ mod number;
 mod operators;
 mod parse;
 mod path;
+mod read;
 pub mod scan;
 mod template;
 #[cfg(test)]

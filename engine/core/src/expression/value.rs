@@ -171,14 +171,7 @@ impl Value {
 
     /// Reads JSON text.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, ValueError> {
-        let json = serde_json::from_slice(bytes).map_err(|error| {
-            // serde_json has a limit of its own, a little above ours.
-            if error.to_string().starts_with("recursion limit") {
-                return ValueError::TooDeep;
-            }
-            ValueError::Syntax { line: error.line(), column: error.column() }
-        })?;
-        Self::from_json(&json)
+        super::read::value(bytes)
     }
 
     /// The value as JSON.
@@ -367,20 +360,31 @@ impl PartialEq for Value {
 /// Appends a string in quotes, escaped as JSON wants it.
 fn write_json_string(string: &str, text: &mut String) {
     text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{c}' => text.push_str("\\f"),
-            control if control < ' ' => {
+    let mut rest = string;
+    // What needs no escape is appended as a whole.
+    while let Some(place) = rest.find(needs_escape) {
+        let (plain, escaped) = rest.split_at(place);
+        text.push_str(plain);
+        let mut characters = escaped.chars();
+        match characters.next() {
+            Some('"') => text.push_str("\\\""),
+            Some('\\') => text.push_str("\\\\"),
+            Some('\n') => text.push_str("\\n"),
+            Some('\r') => text.push_str("\\r"),
+            Some('\t') => text.push_str("\\t"),
+            Some('\u{8}') => text.push_str("\\b"),
+            Some('\u{c}') => text.push_str("\\f"),
+            Some(control) => {
                 let _ = write!(text, "\\u{:04x}", u32::from(control));
             }
-            other => text.push(other),
+            None => {}
         }
+        rest = characters.as_str();
     }
+    text.push_str(rest);
     text.push('"');
+}
+
+fn needs_escape(character: char) -> bool {
+    matches!(character, '"' | '\\') || character < ' '
 }
