@@ -126,3 +126,87 @@ impl AsRef<[u8]> for Outgoing {
         &self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(30);
+    const ALL: usize = 1 << 20;
+
+    /// How many bytes a lease may count as, at most.
+    fn held(lease: &Lease) -> usize {
+        lease.room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
+    #[tokio::test]
+    async fn many_large_ones_and_one_larger_than_all_get_through() {
+        let (budget, in_use) = (Budget::new(ALL), Arc::new(AtomicUsize::new(0)));
+        let work = (0..60).map(|number| {
+            let (budget, in_use) = (budget.clone(), in_use.clone());
+            tokio::spawn(async move {
+                let mut lease = budget.lease();
+                lease.cover(if number == 20 { 4 * ALL } else { 50_000 + 9_000 * number }).await;
+                for more in 1..4 {
+                    let now = in_use.fetch_add(held(&lease), Ordering::SeqCst) + held(&lease);
+                    assert!(now <= ALL, "{now} bytes at once");
+                    tokio::task::yield_now().await;
+                    in_use.fetch_sub(held(&lease), Ordering::SeqCst);
+                    // Half of them find out on the way that they are larger.
+                    if number % 2 == 0 {
+                        lease.cover(more * ALL / 3).await;
+                    }
+                }
+            })
+        });
+        let all = async {
+            for each in work.collect::<Vec<_>>() {
+                each.await.unwrap();
+            }
+        };
+        tokio::time::timeout(SOON, all).await.expect("nobody waits for ever");
+        assert_eq!((budget.room.available_permits(), budget.overdraft.available_permits()), (ALL, 1));
+    }
+
+    #[tokio::test]
+    async fn two_that_hold_all_and_need_more_go_one_after_the_other() {
+        let budget = Budget::new(ALL);
+        let (mut one, mut other) = (budget.lease(), budget.lease());
+        one.cover(ALL / 2).await;
+        other.cover(ALL / 2).await;
+        one.cover(ALL).await;
+        let waits = async {
+            other.cover(ALL).await;
+            other
+        };
+        tokio::pin!(waits);
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("both at once"),
+            () = std::future::ready(()) => {}
+        }
+        one.cover(8 * ALL).await;
+        drop(one);
+        drop(tokio::time::timeout(SOON, waits).await.expect("the first one is through"));
+        assert_eq!((budget.room.available_permits(), budget.overdraft.available_permits()), (ALL, 1));
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_holds_nothing() {
+        let budget = Budget::new(ALL);
+        let mut first = budget.lease();
+        first.cover(ALL / 2).await;
+        let mut second = budget.lease();
+        assert!(tokio::time::timeout(Duration::ZERO, second.cover(ALL)).await.is_err());
+        assert_eq!((held(&second), budget.room.available_permits()), (0, ALL / 2));
+        let mut small = budget.lease();
+        small.cover(bounds::SMALL_PAYLOAD).await;
+        assert_eq!(held(&small), 0, "small ones are not counted");
+        drop(first);
+        second.cover(ALL).await;
+        assert_eq!(held(&second), ALL);
+    }
+}

@@ -87,8 +87,8 @@ impl Sender {
         };
         tokio::select! {
             biased;
-            place = place => Some(place),
             Ok(_) = stopping.wait_for(|stopping| *stopping), if may_be_left => None,
+            place = place => Some(place),
         }
     }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_core::machine::AttemptOutcome;
 use engine_core::request::{Answer, Demand, Request, Resolution};
 use engine_core::state::Status;
-use engine_runtime::{Engine, Finished};
+use engine_runtime::{Engine, Finished, Transport};
 use engine_store::MemoryStore;
+use tokio::sync::Notify;
 
 use crate::world::{self, World, answer};
 
@@ -87,6 +89,84 @@ async fn a_stuck_compensation_waits_for_its_operator() {
     let ended = engine.request(run, resolve("4", "charge", Resolution::Skip)).await.unwrap();
     assert!(matches!(ended, Answer::Refused { code, .. } if code == "ENDED"), "a later process says the same");
     assert_eq!(engine.request(run, resolve("1", "charge", Resolution::Skip)).await.unwrap(), refused);
+}
+
+/// Services one of which takes the whole attempt down.
+struct Panics(Arc<World>);
+
+#[async_trait::async_trait]
+impl Transport for Panics {
+    async fn send(&self, request: engine_runtime::Request) -> AttemptOutcome {
+        assert!(!request.url.ends_with("/bad"), "the attempt comes to nothing");
+        self.0.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_can_not_be_made_takes_no_result_with_it() {
+    let (world, store) = (World::new(), Arc::new(MemoryStore::new()));
+    let definition = world::definition(&serde_json::json!({
+        "bad": { "http": { "service": "svc", "post": "/bad" } },
+        "good": { "after": [], "http": { "service": "svc", "post": "/good" } },
+        "last": { "after": ["bad", "good"], "http": { "service": "svc", "post": "/last" } },
+    }));
+    let mut options = world::options(&world);
+    options.transport = Arc::new(Panics(world.clone()));
+    let engine = Engine::open(store.clone(), options).await.unwrap();
+    let run = engine.start(world::start(&definition, "a")).await.unwrap().run;
+    let finished = engine.drive(run).await.unwrap().finish().await;
+    assert!(matches!(&finished, Finished::Broken(why) if why.contains("could not be made")), "{finished:?}");
+
+    let engine = Engine::open(Arc::new(store.reopen()), world::options(&world)).await.unwrap();
+    let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
+    assert_eq!(state.status(), Status::Completed);
+    let sent: Vec<_> = world.sent().into_iter().map(|sent| sent.path).collect();
+    assert_eq!(sent, ["/good", "/bad", "/last"], "the result that came with it was recorded");
+}
+
+/// Services that answer once they may, and keep the bodies that they were sent until then.
+struct Waits {
+    world: Arc<World>,
+    came: Notify,
+    may: Notify,
+}
+
+#[async_trait::async_trait]
+impl Transport for Waits {
+    async fn send(&self, request: engine_runtime::Request) -> AttemptOutcome {
+        self.came.notify_one();
+        self.may.notified().await;
+        self.world.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_no_attempt_that_waits_for_room() {
+    let (world, store) = (World::new(), Arc::new(MemoryStore::new()));
+    let waits = Arc::new(Waits { world: world.clone(), came: Notify::new(), may: Notify::new() });
+    let call = serde_json::json!({ "service": "svc", "post": "/a", "body": "${ .input }" });
+    let definition = world::definition(&serde_json::json!({ "a": { "http": call } }));
+    let mut options = world::options(&world);
+    (options.transport, options.payload_memory) = (waits.clone(), 400_000);
+    let engine = Engine::open(store.clone(), options).await.unwrap();
+    let mut runs = Vec::new();
+    for id in ["first", "second"] {
+        let mut start = world::start(&definition, id);
+        start.input = format!("\"{}\"", "x".repeat(100_000)).into_bytes().into();
+        runs.push(engine.start(start).await.unwrap().run);
+        if id == "first" {
+            waits.came.notified().await;
+        }
+    }
+    tokio::join!(biased; engine.shutdown(world::SOON), async { waits.may.notify_one() });
+    assert_eq!(world.sent().len(), 1, "the second one's body had no room beside the first one's");
+
+    let engine = Engine::open(Arc::new(store.reopen()), world::options(&world)).await.unwrap();
+    for run in runs {
+        assert!(matches!(engine.drive(run).await.unwrap().finish().await, Finished::Ended(_)));
+    }
+    assert_eq!(world.done("/a"), 2);
+    assert_eq!(world.sent().len(), 2);
 }
 
 /// Secrets that a test can set later.
