@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_core::id::{Digest, RunId};
 use engine_store::StoreError;
@@ -21,6 +21,23 @@ pub(crate) struct Files {
     temporary: PathBuf,
     /// Names temporary files, so that two writers never share one.
     names: Arc<AtomicU64>,
+    /// Runs whose blobs are to be removed once a backup has been made; none where there is no backup.
+    held: Arc<Mutex<Option<Vec<RunId>>>>,
+}
+
+/// Keeps files from being removed until it is dropped.
+pub(crate) struct Held(Files);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let waiting = self.0.held().take().unwrap_or_default();
+        for run in waiting {
+            // What can't be removed now is swept by the next open.
+            if let Err(error) = files::remove_directory(&self.0.of_run(run)) {
+                tracing::warn!(%error, "left blobs of a deleted run behind");
+            }
+        }
+    }
 }
 
 impl Files {
@@ -30,6 +47,7 @@ impl Files {
             definitions: directory.definitions(),
             temporary: directory.temporary(),
             names: Arc::default(),
+            held: Arc::default(),
         }
     }
 
@@ -54,23 +72,54 @@ impl Files {
         }
     }
 
-    /// Removes the blobs of a run.
+    /// Has blobs and definitions stay where they are, for a backup. None where another one has that done already.
+    pub(crate) fn hold(&self) -> Option<Held> {
+        let mut held = self.held();
+        if held.is_some() {
+            return None;
+        }
+        *held = Some(Vec::new());
+        Some(Held(self.clone()))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<RunId>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the blobs of a run; while a backup is made, after it.
     pub(crate) fn remove_blobs(&self, run: RunId) -> Result<(), StoreError> {
+        if let Some(waiting) = &mut *self.held() {
+            waiting.push(run);
+            return Ok(());
+        }
         files::remove_directory(&self.of_run(run))
     }
 
     /// Removes the blobs of runs that nobody needs: those of runs whose start or whose deletion a crash cut off.
     pub(crate) fn sweep_blobs(&self, needed: impl Fn(RunId) -> Result<bool, StoreError>) -> Result<u64, StoreError> {
         let mut swept = 0;
-        for entry in list(&self.blobs)? {
-            // What is not named as a run is not ours to remove.
-            let Some(run) = entry.file_name().to_str().and_then(|name| name.parse::<RunId>().ok()) else { continue };
+        for run in self.runs_with_blobs()? {
             if !needed(run)? {
                 self.remove_blobs(run)?;
                 swept += 1;
             }
         }
         Ok(swept)
+    }
+
+    /// Runs that have a directory for blobs.
+    pub(crate) fn runs_with_blobs(&self) -> Result<Vec<RunId>, StoreError> {
+        // What is not named as a run is not ours.
+        Ok(list(&self.blobs)?.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+    }
+
+    /// The blobs of a run.
+    pub(crate) fn blobs_of(&self, run: RunId) -> Result<Vec<Digest>, StoreError> {
+        let folder = self.of_run(run);
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        Ok(list(&folder)?.iter().filter_map(|entry| digest(entry.file_name().to_str()?)).collect())
     }
 
     /// Writes a definition, durable when this returns. One that is there and sound is left alone.
@@ -93,8 +142,37 @@ impl Files {
         opened.map(|(_, bytes)| Some(bytes.into())).map_err(|error| error.reading(what()))
     }
 
-    /// Removes definitions for which `kept` is false, and gives how many.
+    /// Copies all definitions, and the blobs of the runs that `needed` names, to a new directory, as they are: what is
+    /// damaged stays so.
+    pub(crate) fn copy_to(
+        &self,
+        to: &Self,
+        needed: impl Fn(RunId) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        for entry in list(&self.definitions)? {
+            to.copy_file(&entry.path(), &to.definitions.join(entry.file_name()))?;
+        }
+        for run in self.runs_with_blobs()? {
+            if needed(run)? {
+                files::make_directory(&to.of_run(run))?;
+                for entry in list(&self.of_run(run))? {
+                    to.copy_file(&entry.path(), &to.of_run(run).join(entry.file_name()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_file(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let bytes = fs::read(from).map_err(|error| files::failed("reading", from, &error))?;
+        files::write_durably(to, &self.temporary_name(), &bytes)
+    }
+
+    /// Removes definitions for which `kept` is false, and gives how many. While a backup is made none is removed.
     pub(crate) fn sweep_definitions(&self, kept: impl Fn(&str) -> bool) -> Result<u64, StoreError> {
+        if self.held().is_some() {
+            return Ok(0);
+        }
         let mut swept = 0;
         for entry in list(&self.definitions)? {
             if entry.file_name().to_str().is_some_and(|name| !kept(name)) {
@@ -112,6 +190,18 @@ impl Files {
     fn temporary_name(&self) -> PathBuf {
         self.temporary.join(self.names.fetch_add(1, Ordering::Relaxed).to_string())
     }
+}
+
+/// The digest that a file is named by.
+fn digest(name: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if name.len() != 64 || !name.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(name.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(Digest::from_bytes(bytes))
 }
 
 fn list(folder: &Path) -> Result<Vec<fs::DirEntry>, StoreError> {

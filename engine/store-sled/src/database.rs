@@ -66,23 +66,51 @@ impl Database {
     /// Makes a new database, durable as a whole or not there: sled creates its files without syncing them.
     pub(crate) fn create(directory: &Directory) -> Result<(), StoreError> {
         let new = directory.new_database();
-        files::remove_directory(&new)?;
         panics::guard("making the database", || {
-            let database = Self::open_files(&new)?;
+            let database = Self::make(&new)?;
             let key = keys::state();
             let state = codec::seal(&key, &State::default()).map_err(|error| error.reading("the new database"))?;
             database.apply(Writes::from([(key, Some(state))]))?;
-            database.sync()
+            database.finish(&new)
         })?;
+        let renamed = fs::rename(&new, directory.database()).and_then(|()| files::sync_parent(&new));
+        renamed.map_err(|error| files::failed("making", &new, &error))
+    }
+
+    /// Makes an empty database to be filled and then [finished](Self::finish). Whatever is there is removed.
+    pub(crate) fn make(path: &Path) -> Result<Self, StoreError> {
+        files::remove_directory(path)?;
+        Self::open_files(path)
+    }
+
+    /// Makes a new database durable, its files included, and lets go of it.
+    pub(crate) fn finish(self, path: &Path) -> Result<(), StoreError> {
+        self.sync()?;
+        self.release(path);
         let synced = || {
-            for entry in fs::read_dir(&new)? {
+            for entry in fs::read_dir(path)? {
                 File::open(entry?.path())?.sync_all()?;
             }
-            files::sync_directory(&new)?;
-            fs::rename(&new, directory.database())?;
-            files::sync_parent(&new)
+            files::sync_directory(path)
         };
-        synced().map_err(|error| files::failed("making", &new, &error))
+        synced().map_err(|error| files::failed("syncing", path, &error))
+    }
+
+    /// Closes the database, and waits until sled's threads have let go of its files.
+    pub(crate) fn release(self, path: &Path) {
+        drop(self);
+        let Ok(file) = File::open(path.join("db")) else { return };
+        for _ in 0..LOCK_TRIES {
+            if file.try_lock().is_ok() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Opens the database in a directory of sled's files.
+    pub(crate) fn open_at(path: &Path) -> Result<Self, StoreError> {
+        panics::guard("opening the database", || Self::open_files(path))
     }
 
     fn open_files(path: &Path) -> Result<Self, StoreError> {
@@ -121,6 +149,13 @@ impl Database {
         self.tree.get(key).map_err(|error| broken("reading the database", &error))
     }
 
+    /// How many rows there are.
+    pub(crate) fn count(&self) -> Result<u64, StoreError> {
+        panics::guard("reading the database", || {
+            self.range(Vec::new(), None).try_fold(0, |count, row| row.map(|_| count + 1))
+        })
+    }
+
     /// Whether any key begins with this.
     pub(crate) fn has(&self, prefix: &[u8]) -> Result<bool, StoreError> {
         self.scan(prefix).next().transpose().map(|row| row.is_some())
@@ -146,7 +181,10 @@ impl Database {
                 None => batch.remove(key),
             }
         }
-        self.tree.apply_batch(batch).map_err(|error| broken("writing the database", &error))
+        // Whatever it is that fails here, half of the batch may have been put in.
+        self.tree
+            .apply_batch(batch)
+            .map_err(|error| StoreError::Io { what: "writing the database".to_owned(), why: error.to_string() })
     }
 
     /// Makes durable what was written. Sled's own flush hands it to the disk, but does not have the disk's cache
@@ -166,8 +204,15 @@ fn found(found: Result<(sled::IVec, sled::IVec), sled::Error>) -> Found {
     found.map_err(|error| broken("reading the database", &error))
 }
 
+/// What an error of sled means. Where it could not read a page, only the rows on that page are concerned.
 fn broken(what: &str, error: &sled::Error) -> StoreError {
-    StoreError::Io { what: what.to_owned(), why: error.to_string() }
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Damaged {
+            what: "a page of the database".to_owned(),
+            why: "its checksum is wrong, so no row on it can be read (rows on other pages can)".to_owned(),
+        },
+        error => StoreError::Io { what: what.to_owned(), why: error.to_string() },
+    }
 }
 
 /// The row that was kept under a key.

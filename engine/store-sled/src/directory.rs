@@ -5,11 +5,13 @@
 //! lock          locked by the process that uses it, which writes its id into it
 //! db/           sled's files
 //! db.new/       sled's files while they are made for the first time
+//! db.compact/   sled's files while they are compacted; db.old/, those before, until they are removed
 //! watermark     what was acknowledged last
 //! clean         there after a clean stop: the number of the last batch
 //! definitions/  one file for each definition, by digest
 //! blobs/        one directory for each run, one file for each blob, by digest
 //! tmp/          files not yet complete
+//! control/      where the process that uses the directory listens: no affair of the store
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -26,8 +28,17 @@ const PROGRAM: &str = "engine data directory, layout ";
 /// The layout that this version reads and writes.
 const LAYOUT: u32 = 1;
 
+/// The file `format` of this version.
+const FORMAT: &str = "engine data directory, layout 1\n";
+
 /// What a crash may leave of a directory that was being made: `lock` comes first and `format` last.
 const BEGUN: [&str; 5] = ["lock", "tmp", "definitions", "blobs", "format.new"];
+
+/// Where the process that uses the directory listens. It is no affair of the store.
+const CONTROL: &str = "control";
+
+/// What `format` is called until a backup is complete.
+pub(crate) const UNFINISHED: &str = "backup.unfinished";
 
 /// A directory that belongs to this process until this is dropped.
 pub(crate) struct Directory {
@@ -40,24 +51,63 @@ impl Directory {
     /// Takes a directory, which is made where it is not there.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         make(path)?;
-        check_format(path)?;
-        let lock = lock(path)?;
-        let directory = Self { path: path.to_owned(), _lock: lock };
-        let format = path.join("format");
-        let is_new = !format.exists();
-        for folder in [directory.temporary(), directory.definitions(), directory.blobs()] {
+        let is_new = !check_format(path)?;
+        let directory = Self { path: path.to_owned(), _lock: lock(path)? };
+        directory.make_folders(is_new)?;
+        if is_new {
+            files::write_durably(&directory.format(), &path.join("format.new"), FORMAT.as_bytes())?;
+        } else {
+            files::empty_directory(&directory.temporary())?;
+        }
+        Ok(directory)
+    }
+
+    /// Takes a directory that is there, and makes nothing in it.
+    pub(crate) fn existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_dir() {
+            return Err(unusable(path, "is not there. Name one that is"));
+        }
+        if !check_format(path)? {
+            return Err(unusable(path, "holds no data. Name one that does"));
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
+    /// Makes a directory for a backup: one that no open takes for a whole one before [`Self::finish`].
+    pub(crate) fn unfinished(path: &Path) -> Result<Self, StoreError> {
+        make(path)?;
+        let entries = fs::read_dir(path).map_err(|error| unusable(path, &format!("can't be read ({error})")))?;
+        if entries.count() > 0 {
+            return Err(unusable(
+                path,
+                "is not empty. Name an empty directory for the backup, or one that is not there",
+            ));
+        }
+        let directory = Self { path: path.to_owned(), _lock: lock(path)? };
+        directory.make_folders(true)?;
+        let temporary = directory.temporary().join("format");
+        files::write_durably(&path.join(UNFINISHED), &temporary, FORMAT.as_bytes())?;
+        Ok(directory)
+    }
+
+    /// Says that a backup is whole.
+    pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        let (unfinished, format) = (self.path.join(UNFINISHED), self.format());
+        let renamed = fs::rename(unfinished, &format).and_then(|()| files::sync_directory(&self.path));
+        renamed.map_err(|error| files::failed("writing", &format, &error))
+    }
+
+    fn make_folders(&self, is_new: bool) -> Result<(), StoreError> {
+        for folder in [self.temporary(), self.definitions(), self.blobs()] {
             if is_new || !folder.is_dir() {
                 files::make_directory(&folder)?;
             }
         }
-        if is_new {
-            let text = format!("{PROGRAM}{LAYOUT}\n");
-            files::write_durably(&format, &path.join("format.new"), text.as_bytes())?;
-        }
-        if !is_new {
-            files::empty_directory(&directory.temporary())?;
-        }
-        Ok(directory)
+        Ok(())
+    }
+
+    fn format(&self) -> PathBuf {
+        self.path.join("format")
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -70,6 +120,14 @@ impl Directory {
 
     pub(crate) fn new_database(&self) -> PathBuf {
         self.path.join("db.new")
+    }
+
+    pub(crate) fn compacted_database(&self) -> PathBuf {
+        self.path.join("db.compact")
+    }
+
+    pub(crate) fn old_database(&self) -> PathBuf {
+        self.path.join("db.old")
     }
 
     pub(crate) fn watermark(&self) -> PathBuf {
@@ -117,29 +175,61 @@ fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses a directory that is another program's, before anything is written into it.
-fn check_format(path: &Path) -> Result<(), StoreError> {
+/// Refuses a directory that is another program's, before anything is written into it. Gives whether it is one of ours
+/// already.
+fn check_format(path: &Path) -> Result<bool, StoreError> {
     let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
     let Some(format) = files::read_if_there(&path.join("format")).map_err(unreadable)? else {
-        let begun = path.join("lock").exists();
-        for entry in fs::read_dir(path).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            if !begun || !BEGUN.iter().any(|ours| name == *ours) {
-                let name = name.to_string_lossy();
-                return Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")));
-            }
-        }
-        return Ok(());
+        check_begun(path)?;
+        return Ok(false);
     };
     let format = String::from_utf8_lossy(&format);
     match format.trim_end().strip_prefix(PROGRAM).and_then(|layout| layout.parse::<u32>().ok()) {
-        Some(LAYOUT) => Ok(()),
+        Some(LAYOUT) => Ok(true),
         Some(layout) => Err(unusable(
             path,
             &format!("has layout {layout}, and this version reads layout {LAYOUT}. Use the version that wrote it"),
         )),
+        None if path.join("db").is_dir() && path.join("watermark").is_file() => Err(unusable(
+            path,
+            &format!(
+                "has a damaged file `format`. Write the line `{PROGRAM}{LAYOUT}` into it, or put a backup of the whole \
+                 directory in its place"
+            ),
+        )),
         None => Err(unusable(path, "belongs to another program: its file `format` says so. Name another directory")),
     }
+}
+
+/// Refuses a directory without `format`, unless there is nothing in it that a crash could not have left while it was
+/// being made.
+fn check_begun(path: &Path) -> Result<(), StoreError> {
+    let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
+    if path.join(UNFINISHED).exists() {
+        return Err(unusable(
+            path,
+            "is a backup that was not finished: something is missing in it. Remove it and make another one",
+        ));
+    }
+    if path.join("db").is_dir() && path.join("watermark").is_file() {
+        return Err(unusable(
+            path,
+            &format!(
+                "has lost its file `format`, perhaps other files with it. Put a backup of the whole directory in its \
+                 place; or, if nothing else is missing, write the line `{PROGRAM}{LAYOUT}` into `format`"
+            ),
+        ));
+    }
+    let begun = path.join("lock").exists();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let ours = name == CONTROL || begun && BEGUN.iter().any(|ours| name == *ours);
+        if !ours {
+            let name = name.to_string_lossy();
+            return Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")));
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -158,14 +248,8 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => {
             let mut owner = String::new();
             // A process that has only just taken it may not have written its id yet.
-            let owner = match lock.read_to_string(&mut owner) {
-                Ok(_) if !owner.trim().is_empty() => format!(" (pid {})", owner.trim()),
-                _ => String::new(),
-            };
-            Err(unusable(
-                path,
-                &format!("is in use by another process{owner}. Stop that process, or name another directory"),
-            ))
+            let pid = lock.read_to_string(&mut owner).ok().and_then(|_| owner.trim().parse().ok());
+            Err(StoreError::InUse { path: path.display().to_string(), pid })
         }
         Err(TryLockError::Error(error)) => {
             Err(unusable(path, &format!("can't be locked ({error}). Name a directory on a file system that has locks")))

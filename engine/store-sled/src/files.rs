@@ -72,6 +72,19 @@ pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Bytes that the files in a directory take on the disk.
+pub(crate) fn size(path: &Path) -> Result<u64, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+    let added = || -> io::Result<u64> {
+        let mut size = 0;
+        for entry in fs::read_dir(path)? {
+            size += entry?.metadata()?.blocks() * 512;
+        }
+        Ok(size)
+    };
+    added().map_err(|error| failed("reading", path, &error))
+}
+
 /// Makes what was created, renamed or removed in a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -20,9 +20,13 @@
 //! | `blobs`, `files` | files that survive a power cut |
 //! | `shared`, `panics` | how far the store is, and how it ends |
 
+mod backup;
 mod blobs;
+mod compact;
+mod copying;
 mod database;
 mod directory;
+mod doctor;
 mod encoded;
 mod files;
 mod opening;
@@ -36,4 +40,7 @@ mod store;
 mod watermark;
 mod writer;
 
+pub use backup::BackedUp;
+pub use compact::{Compacted, compact, compact_with};
+pub use doctor::{Counts, Diagnosis, Finding, Rebuild, Rebuilt, Repaired, doctor, doctor_repair};
 pub use store::SledStore;

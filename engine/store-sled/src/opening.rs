@@ -8,6 +8,7 @@ use engine_store::codec::{self, State};
 use engine_store::keys;
 
 use crate::blobs::Files;
+use crate::compact;
 use crate::database::{Database, Writes};
 use crate::directory::{Directory, unusable};
 use crate::files;
@@ -29,13 +30,13 @@ pub(crate) struct Opened {
 /// Opens a directory. Sled is touched here already: call it on a thread that may panic.
 pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opened, StoreError> {
     let directory = Directory::open(path)?;
+    compact::settle(&directory)?;
     let clean = watermark::clean(&directory)?;
     let acknowledged = Watermark::read(&directory)?;
     if !directory.database().exists() {
-        begin(&directory, acknowledged)?;
+        begin(&directory, acknowledged, clean)?;
     }
-    let (database, state) = Database::open(&directory)?;
-    check(&directory, state, acknowledged, clean)?;
+    let (database, state) = open_database(&directory)?;
     if acknowledged.is_none() {
         tracing::warn!(
             commit = state.commit,
@@ -65,29 +66,32 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
     Ok(Opened { shared, files, writer, fence: state.fence, stopped_cleanly })
 }
 
+/// Opens the database of a directory and checks that nothing acknowledged is missing at its end.
+pub(crate) fn open_database(directory: &Directory) -> Result<(Database, State), StoreError> {
+    let expected = expected(Watermark::read(directory)?, watermark::clean(directory)?);
+    if expected > 0 && !directory.database().exists() {
+        return Err(lost(directory, "has no database any more", expected));
+    }
+    let (database, state) = Database::open(directory)?;
+    if state.commit < expected {
+        return Err(lost(directory, &format!("holds a database that ends at batch {}", state.commit), expected));
+    }
+    Ok((database, state))
+}
+
+/// The number of the last batch that is known to have been acknowledged.
+pub(crate) fn expected(acknowledged: Option<Mark>, clean: Option<u64>) -> u64 {
+    acknowledged.map(|mark| mark.commit).max(clean).unwrap_or_default()
+}
+
 /// Makes the database of a directory that has none, unless there was one.
-fn begin(directory: &Directory, acknowledged: Option<Mark>) -> Result<(), StoreError> {
-    if let Some(Mark { commit, .. }) = acknowledged
-        && commit > 0
-    {
+fn begin(directory: &Directory, acknowledged: Option<Mark>, clean: Option<u64>) -> Result<(), StoreError> {
+    let commit = expected(acknowledged, clean);
+    if commit > 0 {
         return Err(lost(directory, "has no database any more", commit));
     }
     Watermark::create(directory, Mark::default())?;
     Database::create(directory)
-}
-
-/// Refuses a database that lacks something that was acknowledged.
-fn check(
-    directory: &Directory,
-    state: State,
-    acknowledged: Option<Mark>,
-    clean: Option<u64>,
-) -> Result<(), StoreError> {
-    let expected = acknowledged.map(|mark| mark.commit).max(clean).unwrap_or_default();
-    if state.commit >= expected {
-        return Ok(());
-    }
-    Err(lost(directory, &format!("holds a database that ends at batch {}", state.commit), expected))
 }
 
 fn lost(directory: &Directory, what: &str, expected: u64) -> StoreError {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, Once, PoisonError, Weak};
 use std::thread;
 
 use engine_store::StoreError;
+use tokio::sync::oneshot;
 
 use crate::shared::Shared;
 
@@ -22,6 +23,31 @@ pub(crate) fn guard<T>(what: &str, act: impl FnOnce() -> Result<T, StoreError>) 
     // What the panic may have left half done is never looked at again: the caller ends the store.
     panic::catch_unwind(AssertUnwindSafe(act))
         .unwrap_or_else(|panic| Err(StoreError::Io { what: what.to_owned(), why: text(panic.as_ref()) }))
+}
+
+/// Does something with sled on a thread of its own, where a panic is not printed, and waits for it.
+pub(crate) fn aside<T: Send>(name: &str, act: impl FnOnce() -> Result<T, StoreError> + Send) -> Result<T, StoreError> {
+    silence();
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name(format!("{THREADS}-{name}"))
+            .spawn_scoped(scope, || guard("using the data directory", act))
+            .map_err(|error| StoreError::Io { what: "starting a thread".to_owned(), why: error.to_string() })?;
+        thread.join().unwrap_or(Err(StoreError::Closed))
+    })
+}
+
+/// The same for a caller that must not block. Where the caller no longer waits, it is done all the same.
+pub(crate) async fn apart<T: Send + 'static>(
+    name: &str,
+    act: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (answer, answered) = oneshot::channel();
+    thread::Builder::new()
+        .name(format!("{THREADS}-{name}"))
+        .spawn(move || drop(answer.send(guard("using the data directory", act))))
+        .map_err(|error| StoreError::Io { what: "starting a thread".to_owned(), why: error.to_string() })?;
+    answered.await.unwrap_or(Err(StoreError::Closed))
 }
 
 /// Fails `shared` when a thread of sled panics: whoever waits for that thread would wait for ever.

@@ -7,7 +7,7 @@ use engine_core::id::{Digest, RunId};
 use engine_core::time::Timestamp;
 use engine_store::codec;
 use engine_store::keys::{self, Space};
-use engine_store::{Claim, ClaimState, Class, IndexRow, StoreError};
+use engine_store::{Claim, ClaimState, Class, IndexRow, StoreError, TimerClock};
 
 use crate::database::{self, Database, Writes};
 
@@ -37,14 +37,19 @@ fn remove_timers(database: &Database, run: RunId, writes: &mut Writes) -> Result
     for found in database.scan(&of_run) {
         let (key, bytes) = found?;
         let codec::TimerOf { clock, due } = database::open(&key, &bytes)?;
-        let timer = key.get(of_run.len()..).unwrap_or_default();
-        let mut by_due = keys::timers_from(clock, due);
-        by_due.extend_from_slice(run.as_bytes());
-        by_due.extend_from_slice(timer);
-        writes.insert(by_due, None);
+        writes.insert(timer_by_due(&key, run, clock, due), None);
         writes.insert(key.to_vec(), None);
     }
     Ok(())
+}
+
+/// The key by due time of a timer that its run knows under `key`.
+pub(crate) fn timer_by_due(key: &[u8], run: RunId, clock: TimerClock, due: Timestamp) -> Vec<u8> {
+    let timer = key.get(keys::of_run(Space::TimerOf, run).len()..).unwrap_or_default();
+    let mut by_due = keys::timers_from(clock, due);
+    by_due.extend_from_slice(run.as_bytes());
+    by_due.extend_from_slice(timer);
+    by_due
 }
 
 fn bury_claims(database: &Database, run: RunId, until: Timestamp, writes: &mut Writes) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! What the writer and the readers of a store have in common.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -22,6 +23,35 @@ pub(crate) struct Shared {
     progress: watch::Sender<Progress>,
     units: AtomicU64,
     syncs: AtomicU64,
+    /// What a backup that is under way has to copy again.
+    noted: Mutex<Option<Noted>>,
+}
+
+/// Keys that were written since they were copied.
+#[derive(Default)]
+struct Noted {
+    /// Keys up to here have been copied once.
+    copied: Vec<u8>,
+    keys: BTreeSet<Vec<u8>>,
+}
+
+/// Something that holds a database to be looked at.
+pub(crate) trait Look {
+    /// Looks at the database as it is between two batches. Not long: batches wait meanwhile.
+    fn look<T>(&self, look: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError>;
+}
+
+impl Look for Shared {
+    fn look<T>(&self, look: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        Self::look(self, look)
+    }
+}
+
+/// A database that nobody writes.
+impl Look for Database {
+    fn look<T>(&self, look: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        panics::guard("reading the database", || look(self))
+    }
 }
 
 /// How far the store is.
@@ -44,6 +74,7 @@ impl Shared {
             progress: watch::Sender::new(progress),
             units: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
+            noted: Mutex::new(None),
         }
     }
 
@@ -67,7 +98,42 @@ impl Shared {
         let database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(StoreError::Closed)?;
         self.applied.store(number, Ordering::SeqCst);
+        if let Some(noted) = &mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner) {
+            noted.keys.extend(writes.keys().filter(|key| **key <= noted.copied).cloned());
+        }
         panics::guard("writing the database", || database.apply(writes))
+    }
+
+    /// Begins to note what is written; false where someone else does already.
+    pub(crate) fn begin_noting(&self) -> bool {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = noted.is_none();
+        noted.get_or_insert_default();
+        free
+    }
+
+    /// Says, during a look, that keys up to this one are copied now.
+    pub(crate) fn note_from(&self, copied: &[u8]) {
+        if let Some(noted) = &mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner) {
+            copied.clone_into(&mut noted.copied);
+        }
+    }
+
+    /// The keys noted since this was asked last.
+    pub(crate) fn take_noted(&self) -> BTreeSet<Vec<u8>> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.as_mut().map(|noted| std::mem::take(&mut noted.keys)).unwrap_or_default()
+    }
+
+    /// How many that would be now.
+    pub(crate) fn count_noted(&self) -> usize {
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.as_ref().map_or(0, |noted| noted.keys.len())
+    }
+
+    /// Notes no more.
+    pub(crate) fn end_noting(&self) {
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The number of the last batch that a look so far may have seen.

@@ -16,7 +16,9 @@ use engine_store::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::backup::{self, BackedUp};
 use crate::blobs::Files;
+use crate::doctor::{self, Diagnosis};
 use crate::encoded::Encoded;
 use crate::opening;
 use crate::panics::{self, THREADS};
@@ -52,8 +54,9 @@ impl SledStore {
     /// Opens the data directory `path`, which is made where it is not there. It blocks: for a large database that
     /// was not closed cleanly some seconds.
     ///
-    /// Fails as [`StoreError::Unusable`], with what to do, where the directory is in use, belongs to something else,
-    /// can't be written, is damaged, or lacks something that was acknowledged.
+    /// Fails as [`StoreError::InUse`] where another process uses the directory, and as [`StoreError::Unusable`], with
+    /// what to do, where it belongs to something else, can't be written, is damaged, or lacks something that was
+    /// acknowledged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, None)
     }
@@ -106,6 +109,39 @@ impl SledStore {
             requests: Some(requests),
             writer: Some(writer),
         })
+    }
+
+    /// Looks at everything in the store, as [`doctor`](crate::doctor) does in a directory that no process uses. The store
+    /// is read and written meanwhile, a little slower.
+    pub async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        self.shared.alive()?;
+        let (shared, files) = (Arc::clone(&self.shared), self.files.clone());
+        let job = move || {
+            let mut diagnosis = Diagnosis::default();
+            doctor::examine(&*shared, &files, &mut diagnosis)?;
+            Ok((diagnosis, shared.applied()))
+        };
+        let (diagnosis, applied) = panics::apart("doctor", job).await?;
+        self.shared.until_synced(applied).await?;
+        Ok(diagnosis)
+    }
+
+    /// Makes a whole data directory in `to`, which must be empty or not be there: all units that were acknowledged
+    /// before the call, each later one as a whole or not at all, with their definitions and blobs. The store is read
+    /// and written meanwhile. Blobs of runs that are deleted meanwhile are removed afterwards.
+    ///
+    /// The backup is durable, and has been opened and looked at, when this returns. One that is cut off, by a crash or
+    /// an error, leaves a directory that every open refuses as unfinished; remove it.
+    ///
+    /// Fails as [`StoreError::Unusable`] where `to` can't be used, where another backup is being made, and where what
+    /// was written can't be read back.
+    pub async fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
+        self.shared.alive()?;
+        let (shared, files, own, to) = (Arc::clone(&self.shared), self.files.clone(), self.path.clone(), to.to_owned());
+        let rows = panics::apart("backup", move || backup::rows(&shared, &files, &own, &to)).await?;
+        self.shared.until_synced(rows.applied).await?;
+        let files = self.files.clone();
+        panics::apart("backup", move || rows.complete(&files)).await
     }
 
     /// Reads, and gives what was read once it is durable.

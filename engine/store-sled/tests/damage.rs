@@ -87,7 +87,13 @@ fn directories_of_others_are_refused() {
     fs::create_dir_all(begun.join("db.new")).unwrap();
     assert!(refusal(&begun).contains("`db.new`"), "that is made only after `format`");
     fs::remove_dir(begun.join("db.new")).unwrap();
+    // Whoever uses the directory may have begun to listen in it; the store ignores that.
+    fs::create_dir_all(begun.join("control")).unwrap();
     drop(SledStore::open(&begun).unwrap());
+    drop(SledStore::open(&begun).unwrap());
+    let listening = folder.path().join("listening");
+    fs::create_dir_all(listening.join("control")).unwrap();
+    drop(SledStore::open(&listening).unwrap());
 
     fs::write(other.join("format"), "another program, layout 1\n").unwrap();
     assert!(refusal(&other).contains("belongs to another program"));
@@ -99,8 +105,9 @@ fn directories_of_others_are_refused() {
 async fn a_second_opener_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let store = SledStore::open(data.path()).unwrap();
-    let why = refusal(data.path());
-    assert!(why.contains(&format!("in use by another process (pid {})", std::process::id())), "{why}");
+    let Err(why @ StoreError::InUse { .. }) = SledStore::open(data.path()) else { panic!("it was opened twice") };
+    let said = format!("in use by another process (pid {}). Stop that process", std::process::id());
+    assert!(why.to_string().contains(&said), "{why}");
     store.close().await.unwrap();
     // Closed, it is free, although the store is still there.
     let next = SledStore::open(data.path()).unwrap();

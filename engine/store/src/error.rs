@@ -96,6 +96,17 @@ pub enum StoreError {
     /// The directory can't be used; the text says why and what to do.
     #[error("{0}")]
     Unusable(String),
+    /// Another process uses the directory; it may be asked instead.
+    #[error(
+        "the data directory `{path}` is in use by another process{}. Stop that process, or name another directory",
+        .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    )]
+    InUse {
+        /// The directory.
+        path: String,
+        /// The process, where it has said which it is.
+        pid: Option<u32>,
+    },
     /// Stored bytes are not what was written.
     #[error("{what} is damaged: {why}")]
     Damaged {
@@ -131,7 +142,7 @@ impl StoreError {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Damaged { .. } | Self::BlobMissing { .. } => false,
-            Self::Unusable(_) | Self::Io { .. } | Self::Closed => true,
+            Self::Unusable(_) | Self::InUse { .. } | Self::Io { .. } | Self::Closed => true,
         }
     }
 }
