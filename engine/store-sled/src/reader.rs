@@ -10,6 +10,7 @@ use engine_store::keys::{self, Space};
 use engine_store::{Class, Cursor, Filter, InboxRow, IndexRow, Page, StoreError, TimerClock, TimerRow};
 
 use crate::database::{self, Database};
+use crate::removal;
 use crate::shared::Shared;
 
 /// Rows to read before a batch that waits gets its turn.
@@ -21,6 +22,31 @@ const CHUNK_RECORDS: usize = 64;
 /// One row.
 pub(crate) fn row<R: Row>(shared: &Shared, key: &[u8]) -> Result<Option<R>, StoreError> {
     shared.look(|database| database.get(key))
+}
+
+/// A run's index row. One that is missing while other rows of the run are there is damage.
+pub(crate) fn index(shared: &Shared, run: RunId) -> Result<Option<IndexRow>, StoreError> {
+    shared.look(|database| {
+        let row: Option<IndexRow> = database.get(&keys::index(run))?;
+        if row.is_none() && has_rows(database, run)? {
+            let what = format!("the index row of run {run}");
+            return Err(StoreError::Damaged { what, why: "it is missing".to_owned() });
+        }
+        Ok(row)
+    })
+}
+
+/// Whether there is anything of a run that was begun, beside its index row.
+pub(crate) fn has_rows(database: &Database, run: RunId) -> Result<bool, StoreError> {
+    if database.has(&keys::of_run(Space::Events, run))? {
+        return Ok(true);
+    }
+    for class in removal::CLASSES {
+        if database.get_bytes(&keys::class_run(class, run))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Events of a run. In chunks: a history only grows, so what was read before stays true, and the last chunk is read
@@ -62,7 +88,11 @@ fn records(database: &Database, run: RunId, from: Seq) -> Result<Vec<Recorded>, 
     }
     if events.is_empty() {
         let row: Option<IndexRow> = database.get(&keys::index(run))?;
-        if row.is_some_and(|row| row.last >= from) {
+        let expected = match row {
+            Some(row) => row.last >= from,
+            None => has_rows(database, run)? && !database.has(&all)?,
+        };
+        if expected {
             return Err(missing(run, from));
         }
     }

@@ -11,6 +11,9 @@ use engine_store::{Claim, ClaimState, Class, IndexRow, StoreError, TimerClock};
 
 use crate::database::{self, Database, Writes};
 
+/// The classes that a run may have.
+pub(crate) const CLASSES: [Class; 5] = [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck, Class::Ended];
+
 /// The writes that delete a run. None where nothing of it is there.
 ///
 /// A damaged row is no reason to keep a run, so rows are found by their keys alone where that is possible.
@@ -21,8 +24,7 @@ pub(crate) fn of_run(database: &Database, run: RunId, claims_until: Timestamp) -
             writes.insert(found?.0.to_vec(), None);
         }
     }
-    let classes = [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck, Class::Ended];
-    for key in classes.map(|class| keys::class_run(class, run)) {
+    for key in CLASSES.map(|class| keys::class_run(class, run)) {
         if database.get_bytes(&key)?.is_some() {
             writes.insert(key, None);
         }

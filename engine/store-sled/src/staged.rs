@@ -9,6 +9,7 @@ use engine_store::{
 
 use crate::database::{self, Database, Writes};
 use crate::encoded::Encoded;
+use crate::reader;
 
 /// What will be written with the next batch.
 #[derive(Default)]
@@ -130,6 +131,10 @@ impl View<'_> {
         let key = keys::index(run);
         let before: Option<IndexRow> = self.get(&key)?;
         let found = before.as_ref().map_or(Seq(0), |before| before.last);
+        if before.is_none() && expected > Seq(0) && reader::has_rows(self.database, run)? {
+            let what = format!("the index row of run {run}");
+            return Err(CommitError::Damaged { what, why: "it is missing".to_owned() });
+        }
         if found != expected {
             return Err(CommitError::Conflict { run, expected, found });
         }

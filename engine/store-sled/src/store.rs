@@ -265,7 +265,7 @@ impl Store for SledStore {
     }
 
     async fn row(&self, run: RunId) -> Result<Option<IndexRow>, StoreError> {
-        self.read(move |shared| reader::row(shared, &keys::index(run))).await
+        self.read(move |shared| reader::index(shared, run)).await
     }
 
     async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: usize) -> Result<Page<IndexRow>, StoreError> {

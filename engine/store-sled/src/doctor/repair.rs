@@ -12,13 +12,13 @@ use engine_store::{Claim, ClaimState, InboxRow, IndexRow, StoreError, TimerClock
 
 use super::history::Told;
 use super::report::{Diagnosis, Finding};
-use super::runs::{CLASSES, Runs};
+use super::runs::Runs;
 use super::{RESTORE, history};
 use crate::compact;
 use crate::database::{self, Database, Writes};
 use crate::directory::Directory;
 use crate::panics;
-use crate::removal;
+use crate::removal::{self, CLASSES};
 
 /// Changes of stray rows to make together.
 const CHUNK: usize = 256;

@@ -9,11 +9,10 @@ use engine_store::{Claim, ClaimState, InboxRow, IndexRow, StoreError, TimerRow};
 
 use super::history::{self, Told};
 use super::report::{Diagnosis, Finding};
-use super::runs::CLASSES;
 use super::{REPAIR, RESTORE};
 use crate::blobs::Files;
 use crate::database::{self, Database};
-use crate::removal;
+use crate::removal::{self, CLASSES};
 use crate::shared::Look;
 
 /// Looks at all that there is of a run, and adds the definitions that it needs to `bound`.

@@ -1,15 +1,13 @@
 //! Going from run to run, whatever rows they have left.
 
 use engine_core::id::RunId;
+use engine_store::StoreError;
 use engine_store::keys::{self, Space};
-use engine_store::{Class, StoreError};
 
 use super::RESTORE;
 use super::report::Diagnosis;
+use crate::removal::CLASSES;
 use crate::shared::Look;
-
-/// The classes that a run may have.
-pub(super) const CLASSES: [Class; 5] = [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck, Class::Ended];
 
 /// The spaces in which rows are kept by run.
 const SPACES: [Space; 7] =
