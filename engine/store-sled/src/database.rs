@@ -14,11 +14,12 @@ use engine_store::keys;
 
 use crate::directory::{Directory, unusable};
 use crate::files;
+use crate::log;
 use crate::panics;
 
 /// A page above a quarter of a segment goes to a file that sled never syncs. With this, the largest there is, a page
 /// of 16 of the largest records stays below it. Fixed when a database is made.
-const SEGMENT_LEN: usize = 16 << 20;
+pub(crate) const SEGMENT_LEN: usize = 16 << 20;
 
 /// What sled may keep of pages in memory. It takes two or three times as much.
 const CACHE_LEN: u64 = 32 << 20;
@@ -50,6 +51,11 @@ impl Database {
                 ),
             )
         };
+        match log::hole(&path) {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(damaged(format!("its log has a hole: {why}"))),
+            Err(error) => return Err(files::failed("reading", &path, &error)),
+        }
         let opened = panics::guard("opening the database", || {
             let database = Self::open_files(&path)?;
             let state = database.get::<State>(&keys::state())?;

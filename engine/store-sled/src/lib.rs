@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `directory` | whose the directory is: format, lock |
 //! | `opening` | what is checked before anything is served |
+//! | `log` | whether sled would leave something out of its log without a word |
 //! | `watermark` | what was acknowledged, kept outside the database |
 //! | `database` | the only place that calls sled |
 //! | `writer` | gathers requests into batches, syncs, answers |
@@ -18,6 +19,9 @@
 //! | `removal` | deleting runs, sweeping definitions |
 //! | `reader`, `pool` | reads, on threads of their own |
 //! | `blobs`, `files` | files that survive a power cut |
+//! | `doctor` | looks at everything; mends what follows from histories |
+//! | `backup`, `copying` | a whole data directory from a store that is being written |
+//! | `compact` | the live rows in new files |
 //! | `shared`, `panics` | how far the store is, and how it ends |
 
 mod backup;
@@ -29,6 +33,7 @@ mod directory;
 mod doctor;
 mod encoded;
 mod files;
+mod log;
 mod opening;
 mod panics;
 mod pool;

@@ -13,7 +13,9 @@ use engine_store::conformance::{at, row, run};
 use engine_store::keys::{self, Space};
 use engine_store::{Class, IndexRow, Store, StoreError};
 use engine_store_sled::{Diagnosis, SledStore, doctor, doctor_repair};
-use filled::{DEFINITION, EVENTS, all_rows, blob_bytes, copy, fill, open_tree, read_lists, read_run, rebuild, timer};
+use filled::{
+    DEFINITION, EVENTS, all_rows, blob_bytes, copy, fill, folder, open_tree, read_lists, read_run, rebuild, timer,
+};
 
 const RUNS: u64 = 6;
 
@@ -113,7 +115,7 @@ fn texts(diagnosis: &Diagnosis) -> Vec<String> {
 
 #[tokio::test]
 async fn each_harm_is_found_and_mended_where_it_can_be() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let sound = folder.path().join("sound");
     fill(&sound, 0..RUNS).await;
     assert_eq!(texts(&doctor(&sound).unwrap()), Vec::<String>::new());
@@ -165,7 +167,7 @@ async fn tolerated(data: &Path, name: &str, mended: bool) {
 /// What a run has lost is said where it is read, not only by the doctor.
 #[tokio::test]
 async fn what_is_missing_of_a_run_is_said_where_it_is_read() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     fill(folder.path(), 0..RUNS).await;
     let tree = open_tree(folder.path());
     remove(&tree, &keys::index(run(1)));
@@ -185,7 +187,7 @@ async fn what_is_missing_of_a_run_is_said_where_it_is_read() {
 
 #[tokio::test]
 async fn files_are_looked_at_too() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let data = folder.path();
     fill(data, 0..RUNS).await;
     let counts = doctor(data).unwrap().counts;
@@ -210,7 +212,7 @@ async fn files_are_looked_at_too() {
 
 #[tokio::test]
 async fn runs_that_cannot_be_rebuilt_stay_as_they_are() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     fill(folder.path(), 0..RUNS).await;
     let tree = open_tree(folder.path());
     for number in [1, 2] {

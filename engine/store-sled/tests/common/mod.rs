@@ -1,6 +1,8 @@
 //! A process that writes until it is killed, and what must be there afterwards.
 #![allow(dead_code, unreachable_pub)]
 
+mod dice;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,6 +16,8 @@ use engine_store::conformance::{big, event, run, unit_of};
 use engine_store::{Fence, Mark, Store, Unit};
 use engine_store_sled::SledStore;
 
+pub use dice::{Dice, seed};
+
 /// Writers at once, each on a run of its own.
 const WRITERS: u64 = 4;
 
@@ -25,26 +29,6 @@ const LIFE: Duration = Duration::from_secs(20);
 
 const DIRECTORY: &str = "ENGINE_TEST_WRITER_DIRECTORY";
 const ROUND: &str = "ENGINE_TEST_WRITER_ROUND";
-
-/// Numbers that follow from a seed.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
-
-/// The seed of this test run, printed so that it can be had again by the variable.
-pub fn seed() -> u64 {
-    let given = std::env::var("ENGINE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
-    println!("ENGINE_TEST_SEED={seed}");
-    seed
-}
 
 /// Where and what a writer process is to write; none where this is no such process.
 pub fn orders() -> Option<(std::path::PathBuf, u64)> {
