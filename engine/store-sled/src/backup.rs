@@ -42,7 +42,7 @@ pub(crate) struct Rows {
     directory: Directory,
     database: Database,
     state: State,
-    rows: u64,
+    count: u64,
     /// Until this batch is durable the rows may not count.
     pub(crate) applied: u64,
     /// Keeps files from being removed.
@@ -94,7 +94,7 @@ pub(crate) fn rows(shared: &Shared, files: &Files, own: &Path, to: &Path) -> Res
     put(&database, last, &mut rows)?;
     let state: Option<State> = database.get(&keys::state())?;
     let state = state.ok_or(StoreError::Closed)?;
-    Ok(Rows { directory, database, state, rows, applied, held })
+    Ok(Rows { directory, database, state, count: rows, applied, held })
 }
 
 /// Puts rows into the copy, and keeps count of them.
@@ -112,7 +112,7 @@ fn put(database: &Database, writes: Writes, rows: &mut u64) -> Result<(), StoreE
 impl Rows {
     /// Copies the files, looks whether all can be read back, and says that the backup is whole.
     pub(crate) fn complete(self, files: &Files) -> Result<BackedUp, StoreError> {
-        let Self { directory, database, state, rows, held, .. } = self;
+        let Self { directory, database, state, count, held, .. } = self;
         let copies = Files::new(&directory);
         files.copy_to(&copies, |run| crate::removal::needs_blobs(&database, run))?;
         drop(held);
@@ -121,10 +121,10 @@ impl Rows {
         watermark::put_clean(&directory, state.commit)?;
 
         let (database, found) = Database::open(&directory)?;
-        let count = database.count()?;
-        if found != state || count != rows {
+        let rows = database.count()?;
+        if found != state || rows != count {
             let why = format!(
-                "does not hold what was written into it: {count} of {rows} rows, batch {} of {}. Have the disk checked \
+                "does not hold what was written into it: {rows} of {count} rows, batch {} of {}. Have the disk checked \
                  and make another backup",
                 found.commit, state.commit
             );

@@ -28,23 +28,20 @@ const LAST_KIND: u8 = 11;
 
 /// Looks for holes in the log of the database in `path`, and says where one is.
 pub(crate) fn hole(path: &Path) -> io::Result<Option<String>> {
-    let (file, snapshot) = match (File::open(path.join("db")), last_snapshot(path)?) {
-        (Ok(file), snapshot) => (file, snapshot),
-        // Sled says what is wrong with it.
-        (Err(_), _) => return Ok(None),
-    };
+    // Where there is none, sled says so.
+    let Some(file) = File::open(path.join("db")).ok() else { return Ok(None) };
+    let snapshot = last_snapshot(path)?;
     let len = SEGMENT_LEN as u64;
     let (mut segments, mut stable) = (BTreeMap::new(), snapshot);
     let mut at = 0;
     while let Some(header) = header(&file, at)? {
         match header {
             Header::Damaged => return Ok(Some(format!("the segment at byte {at} has a damaged header"))),
-            Header::Empty => {}
             Header::Sound { lsn, max_stable } if lsn >= snapshot / len * len => {
                 segments.insert(lsn, at);
                 stable = stable.max(max_stable);
             }
-            Header::Sound { .. } => {}
+            Header::Sound { .. } | Header::Empty => {}
         }
         at += len;
     }

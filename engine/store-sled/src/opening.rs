@@ -50,6 +50,7 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
     }
     files::remove_durably(&directory.clean())?;
 
+    removal::finish(&database)?;
     let state = raise_fence(&database, state)?;
     let files = Files::new(&directory);
     let swept = files.sweep_blobs(|run| removal::needs_blobs(&database, run))?;

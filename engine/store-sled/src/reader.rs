@@ -38,6 +38,9 @@ pub(crate) fn index(shared: &Shared, run: RunId) -> Result<Option<IndexRow>, Sto
 
 /// Whether there is anything of a run that was begun, beside its index row.
 pub(crate) fn has_rows(database: &Database, run: RunId) -> Result<bool, StoreError> {
+    if removal::is_gone(database, run)? {
+        return Ok(false);
+    }
     if database.has(&keys::of_run(Space::Events, run))? {
         return Ok(true);
     }
@@ -66,6 +69,9 @@ pub(crate) fn events(shared: &Shared, run: RunId, from: Seq, limit: usize) -> Re
 
 /// Events from `from` on, of some records; none where the history ends.
 fn records(database: &Database, run: RunId, from: Seq) -> Result<Vec<Recorded>, StoreError> {
+    if removal::is_gone(database, run)? {
+        return Ok(Vec::new());
+    }
     let all = keys::of_run(Space::Events, run);
     let at = keys::events(run, from);
     // The record that `from` stands in may begin before it.

@@ -14,12 +14,28 @@ use crate::database::{self, Database, Writes};
 /// The classes that a run may have.
 pub(crate) const CLASSES: [Class; 5] = [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck, Class::Ended];
 
-/// The writes that delete a run. None where nothing of it is there.
+/// Records of events that are removed in one batch: others wait for it.
+const CHUNK: usize = 512;
+
+/// The writes that delete a run, and whether there are more to come: of a long history the first ones leave events
+/// behind, which count as deleted from then on. None where nothing of it is there.
 ///
 /// A damaged row is no reason to keep a run, so rows are found by their keys alone where that is possible.
-pub(crate) fn of_run(database: &Database, run: RunId, claims_until: Timestamp) -> Result<Writes, StoreError> {
+pub(crate) fn of_run(database: &Database, run: RunId, claims_until: Timestamp) -> Result<(Writes, bool), StoreError> {
     let mut writes = Writes::new();
-    for space in [Space::Events, Space::Index, Space::Inbox, Space::InboxId, Space::Mark] {
+    let mut events = database.scan(&keys::of_run(Space::Events, run));
+    for found in events.by_ref().take(CHUNK) {
+        writes.insert(found?.0.to_vec(), None);
+    }
+    let more = events.next().is_some();
+    let gone = keys::gone(run);
+    if more {
+        let present = codec::seal(&gone, &codec::Present).map_err(|error| error.reading("a deleted run"))?;
+        writes.insert(gone, Some(present));
+    } else if is_gone(database, run)? {
+        writes.insert(gone, None);
+    }
+    for space in [Space::Index, Space::Inbox, Space::InboxId, Space::Mark] {
         for found in database.scan(&keys::of_run(space, run)) {
             writes.insert(found?.0.to_vec(), None);
         }
@@ -31,7 +47,27 @@ pub(crate) fn of_run(database: &Database, run: RunId, claims_until: Timestamp) -
     }
     remove_timers(database, run, &mut writes)?;
     bury_claims(database, run, claims_until, &mut writes)?;
-    Ok(writes)
+    Ok((writes, more))
+}
+
+/// Whether a run is deleted, although some of its events are still there.
+pub(crate) fn is_gone(database: &Database, run: RunId) -> Result<bool, StoreError> {
+    Ok(database.get_bytes(&keys::gone(run))?.is_some())
+}
+
+/// Ends deletions that a crash cut off.
+pub(crate) fn finish(database: &Database) -> Result<(), StoreError> {
+    let prefix = keys::space(Space::Gone);
+    while let Some((key, _)) = database.scan(&prefix).next().transpose()? {
+        let Some(run) = keys::run_at(&key, prefix.len()) else { return Ok(()) };
+        let mut more = true;
+        while more {
+            let writes;
+            (writes, more) = of_run(database, run, Timestamp::default())?;
+            database.apply(writes)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_timers(database: &Database, run: RunId, writes: &mut Writes) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use engine_store::{
 use crate::database::{self, Database, Writes};
 use crate::encoded::Encoded;
 use crate::reader;
+use crate::removal;
 
 /// What will be written with the next batch.
 #[derive(Default)]
@@ -131,6 +132,9 @@ impl View<'_> {
         let key = keys::index(run);
         let before: Option<IndexRow> = self.get(&key)?;
         let found = before.as_ref().map_or(Seq(0), |before| before.last);
+        if before.is_none() && removal::is_gone(self.database, run)? {
+            return Err(CommitError::Malformed { run, why: "it is being deleted".to_owned() });
+        }
         if before.is_none() && expected > Seq(0) && reader::has_rows(self.database, run)? {
             let what = format!("the index row of run {run}");
             return Err(CommitError::Damaged { what, why: "it is missing".to_owned() });

@@ -309,7 +309,8 @@ impl Store for SledStore {
     }
 
     async fn delete(&self, run: RunId, claims_until: Timestamp) -> Result<(), StoreError> {
-        self.write(|answer| Request::Delete { run, claims_until, answer }).await?;
+        // In pieces, so that commits need not wait for the end of a long history.
+        while self.write(|answer| Request::Delete { run, claims_until, answer }).await? {}
         self.on_files(move |files| files.remove_blobs(run)).await
     }
 

@@ -31,9 +31,19 @@ pub(crate) type BeforeSync = Box<dyn FnMut() -> std::io::Result<()> + Send>;
 /// Something for the writer to do.
 pub(crate) enum Request {
     Commit(Vec<Encoded>, Answer<Vec<Result<Seq, CommitError>>>),
-    PutDefinition { workflow: String, digest: Digest, bytes: Vec<u8>, answer: Answer<()> },
+    PutDefinition {
+        workflow: String,
+        digest: Digest,
+        bytes: Vec<u8>,
+        answer: Answer<()>,
+    },
     SweepDefinitions(Answer<u64>),
-    Delete { run: RunId, claims_until: Timestamp, answer: Answer<()> },
+    /// Answers whether it has to be asked for again, because there was much to delete.
+    Delete {
+        run: RunId,
+        claims_until: Timestamp,
+        answer: Answer<bool>,
+    },
     Close(Answer<()>),
 }
 
@@ -156,9 +166,10 @@ impl Writer {
             Request::Delete { run, claims_until, answer } => {
                 // What is staged may be of this run.
                 self.apply(round)?;
-                let done = removal::of_run(&self.database, run, claims_until).map(|writes| {
+                let done = removal::of_run(&self.database, run, claims_until).map(|(writes, more)| {
                     round.dirty |= !writes.is_empty();
                     round.staged.add_writes(writes);
+                    more
                 });
                 settle(answer, done, round)?;
             }

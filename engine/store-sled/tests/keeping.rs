@@ -1,4 +1,4 @@
-//! Backups of a store that is written meanwhile, and compaction that may be cut off anywhere.
+//! Backups of a store that is written meanwhile, compaction that may be cut off anywhere, and long deletions.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 #[path = "common/filled.rs"]
@@ -9,16 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use engine_core::id::Seq;
-use engine_store::conformance::{big, run, unit_of};
+use engine_store::conformance::{big, event, run, unit_of};
+use engine_store::keys::{self, Space};
 use engine_store::{Store, StoreError};
 use engine_store_sled::{SledStore, compact, compact_with, doctor};
-use filled::{all_rows, copy, fence_of, fill, read_lists, read_run, write_run};
+use filled::{all_rows, copy, fence_of, fill, folder, read_lists, read_run, write_run};
 
 const RUNS: u64 = 30;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_holds_what_was_acknowledged_before() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
     fill(&data, 0..RUNS).await;
     let store = Arc::new(SledStore::open(&data).unwrap());
@@ -84,7 +85,7 @@ async fn a_backup_holds_what_was_acknowledged_before() {
 
 #[tokio::test]
 async fn a_backup_that_was_cut_off_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
     fill(&data, 0..3).await;
     let store = SledStore::open(&data).unwrap();
@@ -106,7 +107,7 @@ async fn a_backup_that_was_cut_off_is_refused() {
 
 #[tokio::test]
 async fn a_backup_that_fails_does_no_harm() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     fill(&folder.path().join("data"), 0..3).await;
     let store = SledStore::open(&folder.path().join("data")).unwrap();
     let fence = fence_of(&store).await;
@@ -135,7 +136,7 @@ async fn churned(path: &std::path::Path) {
 
 #[tokio::test]
 async fn compaction_keeps_every_row() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let data = folder.path().join("data");
     churned(&data).await;
     let before = all_rows(&data);
@@ -156,7 +157,7 @@ async fn compaction_keeps_every_row() {
 
 #[tokio::test]
 async fn compaction_may_be_cut_off_at_every_step() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let original = folder.path().join("original");
     fill(&original, 0..RUNS).await;
     let before = all_rows(&original);
@@ -198,4 +199,48 @@ async fn compaction_may_be_cut_off_at_every_step() {
         }
         assert!(!data.join("db.old").exists() && !data.join("db.compact").exists(), "after a stop before `{stop}`");
     }
+}
+
+/// A long history is removed in pieces. From the first one on nothing of the run is seen, and a crash in between
+/// leaves what the next open removes.
+#[tokio::test]
+async fn a_long_run_is_deleted_in_pieces() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    fill(&data, 0..3).await;
+    let failing = Arc::new(AtomicBool::new(false));
+    let syncs = Arc::new(AtomicU64::new(0));
+    let before_sync = {
+        let (failing, syncs) = (Arc::clone(&failing), Arc::clone(&syncs));
+        move || {
+            let number = syncs.fetch_add(u64::from(failing.load(Ordering::SeqCst)), Ordering::SeqCst);
+            if number == 1 { Err(std::io::Error::other("the disk is gone")) } else { Ok(()) }
+        }
+    };
+    let store = SledStore::open_with_sync(&data, before_sync).unwrap();
+    let fence = fence_of(&store).await;
+    for first in (0..1_500).step_by(100) {
+        let units = (first..first + 100).map(|last| unit_of(fence, run(50), last, vec![event(last + 1)]));
+        assert!(store.commit(units.collect()).await.iter().all(Result::is_ok));
+    }
+    let last = store.row(run(50)).await.unwrap().unwrap().last;
+    assert_eq!(last, Seq(1_500));
+    // The first piece goes through, and the process dies with the second.
+    failing.store(true, Ordering::SeqCst);
+    store.delete(run(50), engine_store::conformance::at(9)).await.unwrap_err();
+    drop(store);
+    // In this process sled still holds the files.
+    let (stopped, data) = (data, folder.path().join("copy"));
+    copy(&stopped, &data);
+    let left = all_rows(&data).iter().filter(|(key, _)| key.starts_with(&keys::of_run(Space::Events, run(50)))).count();
+    assert!(left > 0 && left < 1_500, "{left}");
+    assert!(doctor(&data).unwrap().is_sound());
+    let store = SledStore::open(&data).unwrap();
+    assert_eq!(store.row(run(50)).await, Ok(None));
+    assert_eq!(store.read(run(50), Seq(1), 10).await, Ok(Vec::new()));
+    let fence = fence_of(&store).await;
+    store.commit(vec![unit_of(fence, run(50), 0, vec![event(1)])]).await.pop().unwrap().unwrap();
+    assert_eq!(store.read(run(50), Seq(1), 10).await.unwrap().len(), 1);
+    store.close().await.unwrap();
+    assert_eq!(doctor(&data).unwrap().counts.runs, 4);
 }

@@ -25,6 +25,8 @@ pub enum Space {
     ClaimOf = 0x21,
     /// Class, run: the runs of a class, oldest first.
     Class = 0x30,
+    /// Run: runs that are deleted, of whose events some are still to be removed.
+    Gone = 0x38,
     /// Clock, due time, run, timer: timers in the order of their due times.
     Timer = 0x40,
     /// Run, timer: when a timer of a run is due.
@@ -127,6 +129,11 @@ fn class_byte(class: Class) -> u8 {
         Class::Stuck => 3,
         Class::Ended => 4,
     }
+}
+
+/// That a run is deleted, although some of its events are still there.
+pub fn gone(run: RunId) -> Vec<u8> {
+    of_run(Space::Gone, run)
 }
 
 /// The timers of a clock.

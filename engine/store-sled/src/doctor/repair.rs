@@ -107,9 +107,8 @@ impl Work {
         let whole = match mended {
             Ok(()) => Ok(()),
             Err(Left::Error(error)) if error.is_fatal() => return Err(error),
-            Err(Left::Error(StoreError::Damaged { what, why })) => Err((what, why)),
+            Err(Left::Error(StoreError::Damaged { what, why }) | Left::Why(what, why)) => Err((what, why)),
             Err(Left::Error(error)) => Err((format!("run {run}"), error.to_string())),
-            Err(Left::Why(what, why)) => Err((what, why)),
         };
         for (what, why) in problems {
             self.leave(run, what, why, RESTORE);
@@ -222,6 +221,9 @@ struct Mending<'a> {
 
 impl Mending<'_> {
     fn all(&mut self, rebuild: &Rebuild<'_>) -> Result<(), Left> {
+        if removal::is_gone(self.database, self.run)? {
+            return Ok(());
+        }
         let mut told = Told::new(self.run);
         let events = told.rest(self.database, self.run)?;
         if let Some(error) = told.broken {
@@ -238,18 +240,18 @@ impl Mending<'_> {
             let why = format!("it ends at event {}, and its index row says event {}", told.last, row.last);
             return Err(Left::Why(history::what(self.run), why));
         }
-        let rebuilt = rebuild(self.run, events).map_err(|why| Left::Why(history::what(self.run), why))?;
-        if rebuilt.row.run != self.run || rebuilt.row.last != told.last {
+        let follows = rebuild(self.run, events).map_err(|why| Left::Why(history::what(self.run), why))?;
+        if follows.row.run != self.run || follows.row.last != told.last {
             let why = "the index row made from it is not one of this history".to_owned();
             return Err(Left::Why(history::what(self.run), why));
         }
-        self.put(keys::index(self.run), &rebuilt.row)?;
+        self.put(keys::index(self.run), &follows.row)?;
         for class in CLASSES {
             let key = keys::class_run(class, self.run);
-            if class == rebuilt.row.class { self.put(key, &Present)? } else { self.remove(key)? }
+            if class == follows.row.class { self.put(key, &Present)? } else { self.remove(key)? }
         }
-        self.timers(&rebuilt.timers)?;
-        for (name, claim) in &rebuilt.claims {
+        self.timers(&follows.timers)?;
+        for (name, claim) in &follows.claims {
             self.claim(name, claim)?;
         }
         self.claims_of()

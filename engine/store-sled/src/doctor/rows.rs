@@ -27,6 +27,9 @@ pub(super) fn examine(
     let mut told = Told::new(run);
     told.examine(look, files, run, &mut found)?;
     let seen = look.look(|database| {
+        if removal::is_gone(database, run)? {
+            return Ok(None);
+        }
         let rest = told.rest(database, run)?;
         let is_there = database.has(&keys::of_run(Space::Events, run));
         let index = Checked::of(database, run, &mut found).index()?;
@@ -42,7 +45,7 @@ pub(super) fn examine(
         checked.claims(&told, &index)?;
         Ok(Some((rest, index, checked.found.counts.inbox > 0)))
     })?;
-    // What is found of a run that was deleted meanwhile does not count.
+    // What is found of a run that is deleted, perhaps meanwhile, does not count.
     let Some((rest, index, waiting)) = seen else { return Ok(()) };
     told.take(files, run, &rest, &mut found);
     // What waits in an inbox may name blobs too, in the words of whoever put it there.
@@ -66,6 +69,9 @@ enum Index {
     Damaged,
     Absent,
 }
+
+/// Keys with their rows, none where a row is damaged.
+type Keyed<R> = Vec<(Vec<u8>, Option<R>)>;
 
 /// A run's rows as they are between two batches.
 struct Checked<'a> {
@@ -91,7 +97,7 @@ impl<'a> Checked<'a> {
     }
 
     /// The rows of the run in a space; those that are damaged are noted.
-    fn rows<R: Row>(&mut self, space: Space) -> Result<Vec<(Vec<u8>, Option<R>)>, StoreError> {
+    fn rows<R: Row>(&mut self, space: Space) -> Result<Keyed<R>, StoreError> {
         let mut rows = Vec::new();
         for found in self.database.scan(&keys::of_run(space, self.run)) {
             // What can't be read past ends the list.
