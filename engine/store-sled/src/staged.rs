@@ -34,6 +34,10 @@ impl Staged {
         let mut view = View { database, staged: &self.writes, own: Writes::new(), state: self.state };
         let last = view.unit(unit)?;
         let View { own, state, .. } = view;
+        // A page that can't be read must fail this unit, not the batch half put in.
+        for key in own.keys() {
+            database.get_bytes(key)?;
+        }
         self.writes.extend(own);
         self.state = state;
         Ok(last)

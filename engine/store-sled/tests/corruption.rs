@@ -14,8 +14,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use dice::{Dice, seed};
-use engine_store::conformance::run;
-use engine_store::{Mark, Store, StoreError, Unit};
+use engine_core::id::Seq;
+use engine_store::conformance::{big, event, run, unit_of};
+use engine_store::{CommitError, Filter, Mark, Store, StoreError, Unit};
 use engine_store_sled::{SledStore, doctor};
 use filled::{copy, copy_file, fill, folder, read_lists, read_run};
 
@@ -272,4 +273,48 @@ fn a_log_with_a_hole_is_refused() {
         }
     }
     assert!(refused > 0, "no flip hit anything");
+}
+
+/// Where sled can't read a page, what is on it is said to be damaged; all else is read and written as ever.
+#[tokio::test]
+async fn a_page_that_cannot_be_read_does_not_stop_the_others() {
+    let folder = folder();
+    let data = folder.path();
+    fill(data, 0..RUNS).await;
+    let store = SledStore::open(data).unwrap();
+    let mark = |byte| Mark { run: run(7), name: "place".to_owned(), value: vec![byte; 3_000] };
+    let unit = |byte| vec![Unit { marks: vec![mark(byte)], ..Unit::default() }];
+    assert!(store.commit(unit(0xee)).await.iter().all(Result::is_ok));
+    let fence = filled::fence_of(&store).await;
+    for number in 0..40 {
+        let events = (1..=8).map(|seq| big(seq, 100_000)).collect();
+        assert!(store.commit(vec![unit_of(fence, run(9_000 + number), 0, events)]).await.iter().all(Result::is_ok));
+    }
+    store.close().await.unwrap();
+    // From here on the page is in sled's snapshot, and its segment is not the newest.
+    SledStore::open(data).unwrap().close().await.unwrap();
+    let log = fs::read(data.join("db/db")).unwrap();
+    let file = fs::File::options().write(true).open(data.join("db/db")).unwrap();
+    let chunks = log.chunks(1_000).enumerate().filter(|(_, bytes)| bytes.iter().all(|byte| *byte == 0xee));
+    let places: Vec<_> = chunks.map(|(number, _)| number as u64 * 1_000).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        file.write_all_at(&[0xef], at).unwrap();
+    }
+
+    let store = SledStore::open(data).unwrap();
+    let fence = filled::fence_of(&store).await;
+    let read = store.mark(run(7), "place").await;
+    assert!(matches!(&read, Err(error @ StoreError::Damaged { .. }) if !error.is_fatal()), "{read:?}");
+    let written = store.commit(unit(1)).await;
+    assert!(matches!(written[..], [Err(CommitError::Damaged { .. })]), "{written:?}");
+    assert!(!store.diagnose().await.unwrap().is_sound());
+    for number in 0..RUNS {
+        assert_eq!(store.read(run(number), Seq(1), 100).await.unwrap().len() as u64, filled::EVENTS);
+        let unit = unit_of(fence, run(number), filled::EVENTS, vec![event(filled::EVENTS + 1)]);
+        assert!(store.commit(vec![unit]).await.iter().all(Result::is_ok));
+    }
+    let listed = store.list(&Filter::default(), None, 1_000).await.unwrap();
+    assert_eq!(listed.items.len() as u64, RUNS + 40);
+    store.close().await.unwrap();
 }

@@ -136,6 +136,7 @@ pub async fn read_lists(store: &SledStore, numbers: std::ops::Range<u64>) -> Res
 }
 
 /// What follows from the histories that are written here.
+#[allow(clippy::needless_pass_by_value)] // the repair gives them away
 pub fn rebuild(id: RunId, events: Vec<Recorded>) -> Result<Rebuilt, String> {
     let number = (0..10_000).find(|number| run(*number) == id).ok_or("it is none of these runs")?;
     let row = row(id, events.last().map_or(0, |event| event.seq.0));
