@@ -198,15 +198,15 @@ mod tests {
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let config = || sled::Config::new().path(folder.path()).segment_size(SEGMENT_LEN).flush_every_ms(None);
         let tree = config().open().unwrap();
-        for number in 0..400_u64 {
+        for number in 0..500_u64 {
             tree.insert(number.to_be_bytes(), vec![7; 100_000]).unwrap();
         }
         tree.flush().unwrap();
         drop(tree);
         let len = SEGMENT_LEN as u64;
-        assert!(std::fs::metadata(folder.path().join("db")).unwrap().len() > 3 * len);
+        assert!(std::fs::metadata(folder.path().join("db")).unwrap().len() > 4 * len);
         assert_eq!(hole(folder.path()).unwrap(), None);
-        for at in [len + 3, len + len / 2, 2 * len + 1_000] {
+        for at in [len + 3, 2 * len - 700_000, 3 * len - 600_000] {
             flip(folder.path(), at);
             let found = hole(folder.path()).unwrap();
             assert!(found.is_some(), "at {at}");
@@ -215,8 +215,8 @@ mod tests {
         assert_eq!(hole(folder.path()).unwrap(), None);
         // Once it is in a snapshot, sled reads each page by its place, and checks it then.
         drop(config().open().unwrap());
-        assert!(last_snapshot(folder.path()).unwrap() > 3 * len);
-        flip(folder.path(), len + len / 2);
+        assert!(last_snapshot(folder.path()).unwrap() > 4 * len);
+        flip(folder.path(), 2 * len - 700_000);
         assert_eq!(hole(folder.path()).unwrap(), None);
     }
 
