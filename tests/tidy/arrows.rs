@@ -10,6 +10,7 @@ use crate::tree::{hold, root};
 const ARROWS: &[(&str, &[&str])] = &[
     ("engine-bin", &["engine-cli", "mock-services"]),
     ("engine-cli", &["engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
+    ("engine-testkit", &["engine-runtime", "engine-store", "engine-core"]),
     ("engine-runtime", &["engine-store", "engine-core"]),
     ("engine-store-sled", &["engine-store", "engine-core"]),
     ("engine-store", &["engine-core"]),

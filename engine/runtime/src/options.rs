@@ -32,17 +32,21 @@ pub struct Options {
 }
 
 impl Options {
+    /// A world of these parts; no mock services, no policy of its own.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        transport: Arc<dyn Transport>,
+        secrets: Arc<dyn Secrets>,
+    ) -> Self {
+        let payload_memory = bounds::PAYLOAD_MEMORY;
+        Self { clock, random, transport, secrets, mocks: None, overrides: Vec::new(), payload_memory }
+    }
+
     /// The machine's own clock, random source and network; secrets from the environment.
     pub fn system() -> Result<Self, EngineError> {
-        Ok(Self {
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SystemRandom),
-            transport: Arc::new(HttpClient::new()?),
-            secrets: Arc::new(Environment),
-            mocks: None,
-            overrides: Vec::new(),
-            payload_memory: bounds::PAYLOAD_MEMORY,
-        })
+        let transport = Arc::new(HttpClient::new()?);
+        Ok(Self::new(Arc::new(SystemClock::new()), Arc::new(SystemRandom), transport, Arc::new(Environment)))
     }
 }
 
