@@ -8,6 +8,7 @@
 )]
 
 mod crashes;
+mod generated;
 mod operators;
 mod planted;
 mod requests;
