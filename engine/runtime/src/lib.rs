@@ -22,6 +22,7 @@ mod memory;
 mod options;
 mod random;
 pub mod read;
+pub mod rebuild;
 mod rerun;
 mod run;
 mod start;

@@ -61,13 +61,15 @@ impl Engine {
     ///
     /// # Errors
     /// See [`StartError`]; nothing was stored.
-    pub async fn start(&self, start: Start) -> Result<Started, StartError> {
+    pub async fn start(&self, mut start: Start) -> Result<Started, StartError> {
         let definition = start.definition.clone();
         let input_len = start.input.len();
         let input = {
             let mut desk = self.memory().deciding.lease();
             desk.cover(input_len).await;
-            check(&start)?
+            let canonical = check(&start)?;
+            start.input = canonical.into();
+            Digest::of(&start.input)
         };
         if let Some(run) = self.existing(&start, input).await? {
             return Ok(Started { run, fresh: false });
@@ -151,8 +153,9 @@ impl Engine {
     }
 }
 
-/// Refuses what can't be started; gives the digest of the input.
-fn check(start: &Start) -> Result<Digest, StartError> {
+/// Refuses what can't be started; gives the input as it is kept: without white space, so that its digest is that of
+/// the JSON.
+fn check(start: &Start) -> Result<Vec<u8>, StartError> {
     let (len, limit) = (start.input.len(), core_bounds::MAX_PAYLOAD);
     if len > limit {
         return Err(StartError::InputTooLarge { len, limit });
@@ -166,7 +169,7 @@ fn check(start: &Start) -> Result<Digest, StartError> {
     Value::from_slice(&start.input).map_err(|error| invalid(error.to_string()))?;
     let json: serde_json::Value = serde_json::from_slice(&start.input).map_err(|error| invalid(error.to_string()))?;
     start.definition.check_input(&json)?;
-    Ok(Digest::of(json.to_string().as_bytes()))
+    Ok(json.to_string().into_bytes())
 }
 
 fn same_input(claim: &Claim, workflow_id: &str, input: Digest) -> Result<RunId, StartError> {

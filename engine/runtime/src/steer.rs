@@ -38,6 +38,7 @@ impl Engine {
             if let Some(answer) = answered {
                 return Ok(answer);
             }
+            tokio::task::yield_now().await;
         }
         Err(RequestError::Busy(run))
     }

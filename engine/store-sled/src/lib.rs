@@ -47,5 +47,5 @@ mod writer;
 
 pub use backup::BackedUp;
 pub use compact::{Compacted, compact, compact_with};
-pub use doctor::{Counts, Diagnosis, Finding, Rebuild, Rebuilt, Repaired, doctor, doctor_repair};
+pub use doctor::{Counts, Definitions, Diagnosis, Finding, Rebuild, Rebuilt, Repaired, doctor, doctor_repair};
 pub use store::SledStore;

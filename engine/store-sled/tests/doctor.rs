@@ -12,7 +12,7 @@ use engine_store::codec;
 use engine_store::conformance::{at, row, run};
 use engine_store::keys::{self, Space};
 use engine_store::{Class, IndexRow, Store, StoreError};
-use engine_store_sled::{Diagnosis, SledStore, doctor, doctor_repair};
+use engine_store_sled::{Definitions, Diagnosis, SledStore, doctor, doctor_repair};
 use filled::{
     DEFINITION, EVENTS, all_rows, blob_bytes, copy, fill, folder, open_tree, read_lists, read_run, rebuild, timer,
 };
@@ -220,8 +220,9 @@ async fn runs_that_cannot_be_rebuilt_stay_as_they_are() {
     }
     drop(tree);
     let before = all_rows(folder.path());
-    let refusing =
-        |id, events: Vec<_>| if id == run(1) { Err("it makes no sense".to_owned()) } else { rebuild(id, events) };
+    let refusing = |stored: &Definitions<'_>, id, events: Vec<_>| {
+        if id == run(1) { Err("it makes no sense".to_owned()) } else { rebuild(stored, id, events) }
+    };
     let repaired = doctor_repair(folder.path(), &refusing).unwrap();
     assert_eq!((repaired.runs, repaired.changed, repaired.rows), (RUNS, 1, 1), "{repaired:?}");
     assert_eq!(repaired.left.len(), 1);

@@ -9,4 +9,4 @@ mod turn;
 pub(crate) use attempt::Sender;
 pub(crate) use mailbox::{Mail, Mailbox};
 pub(crate) use task::{Broken, RunTask, Setup};
-pub(crate) use turn::{Besides, Identity, spill_payload};
+pub(crate) use turn::{Besides, Identity, row, spill_payload, timers};

@@ -63,18 +63,12 @@ pub(crate) fn unit(
     besides: Besides,
 ) -> Unit {
     let run = state.run;
-    let timers_set = commands.iter().filter_map(|command| match command {
-        Command::SetTimer { key, due } => {
-            Some(TimerRow { run, timer: key.clone(), due: *due, clock: TimerClock::Engine })
-        }
-        Command::Send(_) | Command::ClearTimer { .. } => None,
-    });
     let timers_removed = commands.iter().filter_map(|command| match command {
         Command::ClearTimer { key } => Some((run, key.clone())),
         Command::Send(_) | Command::SetTimer { .. } => None,
     });
     Unit {
-        timers_set: timers_set.collect(),
+        timers_set: timers(run, commands),
         timers_removed: timers_removed.collect(),
         claims: besides.claims,
         inbox_consumed: besides.inbox.into_iter().map(|arrival| (run, arrival)).collect(),
@@ -83,7 +77,19 @@ pub(crate) fn unit(
     }
 }
 
-fn row(identity: &Identity, state: &State) -> IndexRow {
+/// The timers that these commands set.
+pub(crate) fn timers(run: RunId, commands: &[Command]) -> Vec<TimerRow> {
+    let set = commands.iter().filter_map(|command| match command {
+        Command::SetTimer { key, due } => {
+            Some(TimerRow { run, timer: key.clone(), due: *due, clock: TimerClock::Engine })
+        }
+        Command::Send(_) | Command::ClearTimer { .. } => None,
+    });
+    set.collect()
+}
+
+/// What `list` shows of a run in this state.
+pub(crate) fn row(identity: &Identity, state: &State) -> IndexRow {
     IndexRow {
         run: state.run,
         workflow: state.workflow.clone(),

@@ -7,8 +7,8 @@ use engine_core::id::{Digest, RunId};
 use engine_core::payload::Payload;
 use engine_core::request::{Answer, Demand, Request, Resolution};
 use engine_core::state::{State, Status};
-use engine_runtime::{Engine, Finished, LoadError, RequestError, StartError, read};
-use engine_store::{InboxRow, MemoryStore, Store, Unit};
+use engine_runtime::{Engine, Finished, LoadError, RequestError, Start, StartError, read};
+use engine_store::{InboxRow, MemoryStore, Store, TimerClock, Unit};
 use serde_json::json;
 
 use crate::world::{self, World, answer};
@@ -137,6 +137,31 @@ async fn what_waits_in_the_inbox_is_answered_by_the_process_that_takes_the_run_u
     assert_eq!(state.answers.get("c1"), Some(&Answer::Accepted));
     assert_eq!(state.signals.len(), 1);
     assert!(store.inbox(run).await.unwrap().is_empty(), "what was answered waits no more");
+}
+
+#[tokio::test]
+async fn what_stands_beside_a_history_follows_from_it() {
+    let world = World::new();
+    let mut steps = steps();
+    steps["b"]["retry"] = json!({ "initial": "1m", "max_interval": "1m" });
+    world.script("/b", [answer(503, "{}")]);
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::open(store.clone(), world::options(&world)).await.unwrap();
+    let definition = world::definition(&steps);
+    let start = Start { input: b"{ \"b\" : 1, \"a\":[ ] }".as_slice().into(), ..world::start(&definition, "x") };
+    let run = engine.start(start).await.unwrap().run;
+    let mut handle = engine.drive(run).await.unwrap();
+    while !matches!(handle.next().await.unwrap().event, Event::AttemptFailed(_)) {}
+    let history = read::history(&*store, run).await.unwrap();
+    let follows = engine_runtime::rebuild::follows(definition, run, history).unwrap();
+    assert_eq!(Some(follows.row), store.row(run).await.unwrap());
+    let far = engine_core::time::Timestamp::from_millis(u64::MAX);
+    let mut timers = store.due_timers(TimerClock::Engine, far, 10).await.unwrap();
+    timers.sort_by(|one, other| one.timer.cmp(&other.timer));
+    assert_eq!((follows.timers.len(), follows.timers), (2, timers), "the retry and the run's timeout");
+    for (key, claim) in follows.claims {
+        assert_eq!(store.claim(&key).await.unwrap(), Some(claim));
+    }
 }
 
 #[tokio::test]

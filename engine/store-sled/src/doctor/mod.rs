@@ -27,7 +27,7 @@ use crate::directory::Directory;
 use crate::panics;
 use crate::shared::Look;
 
-pub use repair::{Rebuild, Rebuilt, Repaired, doctor_repair};
+pub use repair::{Definitions, Rebuild, Rebuilt, Repaired, doctor_repair};
 pub use report::{Counts, Diagnosis, Finding};
 
 /// What to do about something that can't be made up from what is left.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use engine_core::event::Recorded;
-use engine_core::id::{RunId, Seq};
+use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 use engine_store::codec::{self, InboxId, Present, Row, TimerOf};
 use engine_store::keys::{self, Space};
@@ -14,6 +15,7 @@ use super::history::Told;
 use super::report::{Diagnosis, Finding};
 use super::runs::Runs;
 use super::{RESTORE, history};
+use crate::blobs::Files;
 use crate::compact;
 use crate::database::{self, Database, Writes};
 use crate::directory::Directory;
@@ -50,8 +52,11 @@ pub struct Repaired {
     pub more: u64,
 }
 
+/// The stored definitions, by digest.
+pub type Definitions<'a> = dyn Fn(Digest) -> Result<Option<Arc<[u8]>>, StoreError> + 'a;
+
 /// Gives what follows from a run's history, or why nothing does.
-pub type Rebuild<'a> = dyn Fn(RunId, Vec<Recorded>) -> Result<Rebuilt, String> + Sync + 'a;
+pub type Rebuild<'a> = dyn Fn(&Definitions<'_>, RunId, Vec<Recorded>) -> Result<Rebuilt, String> + Sync + 'a;
 
 /// Writes the rows anew that follow from histories, in a data directory that no process uses: index, class and timer
 /// rows, unique keys that are missing, and the ids of requests that wait in inboxes. What is right already is not
@@ -68,12 +73,14 @@ pub fn doctor_repair(path: &Path, rebuild: &Rebuild<'_>) -> Result<Repaired, Sto
         let directory = Directory::existing(path)?;
         compact::settle(&directory)?;
         let (database, _) = Database::open(&directory)?;
+        let files = Files::new(&directory);
+        let rebuild = |run, events| rebuild(&|digest| files.definition(digest), run, events);
         let mut work =
             Work { database, left: Diagnosis::default(), left_runs: BTreeSet::new(), done: Repaired::default() };
         let mut runs = Runs::new();
         while let Some(run) = runs.next(&work.database, &mut work.left)? {
             work.done.runs += 1;
-            work.run(run, rebuild)?;
+            work.run(run, &rebuild)?;
         }
         work.stray_timers()?;
         work.unknown_claims()?;
@@ -83,6 +90,9 @@ pub fn doctor_repair(path: &Path, rebuild: &Rebuild<'_>) -> Result<Repaired, Sto
         Ok(Repaired { left: left.findings, more: left.more, ..done })
     })
 }
+
+/// What follows from a run's history.
+type Follows<'a> = dyn Fn(RunId, Vec<Recorded>) -> Result<Rebuilt, String> + 'a;
 
 /// A repair under way.
 struct Work {
@@ -100,7 +110,7 @@ impl Work {
     }
 
     /// Mends the rows of one run.
-    fn run(&mut self, run: RunId, rebuild: &Rebuild<'_>) -> Result<(), StoreError> {
+    fn run(&mut self, run: RunId, rebuild: &Follows<'_>) -> Result<(), StoreError> {
         let mut mending = Mending { database: &self.database, run, writes: Writes::new(), problems: Vec::new() };
         let mended = mending.all(rebuild);
         let Mending { writes, problems, .. } = mending;
@@ -220,7 +230,7 @@ struct Mending<'a> {
 }
 
 impl Mending<'_> {
-    fn all(&mut self, rebuild: &Rebuild<'_>) -> Result<(), Left> {
+    fn all(&mut self, rebuild: &Follows<'_>) -> Result<(), Left> {
         if removal::is_gone(self.database, self.run)? {
             return Ok(());
         }

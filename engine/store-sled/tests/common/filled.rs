@@ -13,7 +13,7 @@ use engine_store::{
     Claim, ClaimChange, ClaimState, Class, Fence, Filter, InboxRow, Mark, Store, StoreError, TimerClock, TimerKey,
     TimerRow, Unit,
 };
-use engine_store_sled::{Rebuilt, SledStore};
+use engine_store_sled::{Definitions, Rebuilt, SledStore};
 
 /// Events of each run.
 pub const EVENTS: u64 = 6;
@@ -137,7 +137,7 @@ pub async fn read_lists(store: &SledStore, numbers: std::ops::Range<u64>) -> Res
 
 /// What follows from the histories that are written here.
 #[allow(clippy::needless_pass_by_value)] // the repair gives them away
-pub fn rebuild(id: RunId, events: Vec<Recorded>) -> Result<Rebuilt, String> {
+pub fn rebuild(_: &Definitions<'_>, id: RunId, events: Vec<Recorded>) -> Result<Rebuilt, String> {
     let number = (0..10_000).find(|number| run(*number) == id).ok_or("it is none of these runs")?;
     let row = row(id, events.last().map_or(0, |event| event.seq.0));
     Ok(Rebuilt { row, timers: vec![timer(number)], claims: vec![(claim_key(number), claim(number))] })
