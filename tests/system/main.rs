@@ -13,6 +13,8 @@ mod bad_input;
 mod case;
 mod kill;
 mod outcomes;
+mod retries;
+mod shutdown;
 mod stuck;
 mod support;
 mod verbs;

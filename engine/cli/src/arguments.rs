@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use engine_core::state::Status;
+use engine_core::time::parse_duration;
 
 use crate::app::App;
 use crate::directory;
@@ -35,6 +37,9 @@ pub(crate) struct Common {
     /// How to answer; `json` is one JSON document on standard output
     #[arg(short = 'o', long = "output", global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
+    /// How long attempts in flight may take to end once Ctrl-C or SIGTERM came; a second one leaves at once
+    #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub(crate) grace: Duration,
 }
 
 /// How a verb answers.
@@ -284,6 +289,7 @@ mod tests {
             "resolve r s --retry --skip",
             "list --status Happy",
             "run a.json --id x --new",
+            "run a.json --grace 10",
         ] {
             assert!(matches!(read(bad), Err(Outcome::BadInput)), "{bad}");
         }
@@ -311,7 +317,11 @@ mod tests {
             let asked = read(line).unwrap_or_else(|_| panic!("{line}"));
             assert_eq!(asked.common.format, Format::Json);
             assert_eq!(asked.common.data_dir, PathBuf::from("/x"));
+            assert_eq!(asked.common.grace, Duration::from_secs(10));
         }
+        let grace = |line| read(line).unwrap_or_else(|_| panic!("{line}")).common.grace;
+        assert_eq!(grace("--grace 1m30s recover"), Duration::from_secs(90));
+        assert_eq!(grace("run a.json --grace 0s"), Duration::ZERO);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::print;
 use crate::progress::{self, Progress};
 use crate::render::report as text;
 use crate::report::Report;
-use crate::session::{GRACE, Session};
+use crate::session::Session;
 use crate::verbs::Context;
 
 /// How often a terminal is brought up to date.
@@ -35,29 +35,36 @@ pub(crate) async fn to_its_end(
         handle.finish().await
     } else {
         let mut progress = progress::of_run(run, Some(&definition), context.target());
-        let finished = follow(session, handle, past, &mut *progress).await;
+        let finished = follow(context, session, handle, past, &mut *progress).await;
         progress.end();
         finished
     };
-    let report = Report::load(session.store(), run).await?;
-    let outcome = match finished {
-        Finished::Interrupted => Outcome::Interrupted,
+    let interrupted = match finished {
         Finished::Broken(why) => return Err(broken(context, run, &why)),
-        _ => report.outcome(),
+        Finished::Interrupted => true,
+        _ => false,
     };
+    let report = Report::load(session.store(), run).await?;
+    let outcome = if interrupted { Outcome::Interrupted } else { report.outcome() };
     tell(context, &report, outcome, extra);
     Ok(outcome)
 }
 
 /// Shows events until the run rests or the process is asked to stop.
-async fn follow(session: &mut Session, mut handle: RunHandle, past: Seq, progress: &mut dyn Progress) -> Finished {
+async fn follow(
+    context: &Context,
+    session: &mut Session,
+    mut handle: RunHandle,
+    past: Seq,
+    progress: &mut dyn Progress,
+) -> Finished {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             biased;
             () = session.interrupt.asked() => {
-                return stop(&session.engine, handle, past, progress).await;
+                return stop(context, &session.engine, handle, past, progress).await;
             }
             recorded = handle.next() => match recorded {
                 Some(recorded) => progress.event(&recorded, past),
@@ -69,9 +76,15 @@ async fn follow(session: &mut Session, mut handle: RunHandle, past: Seq, progres
 }
 
 /// Stops the engine and shows what still ends meanwhile.
-async fn stop(engine: &Engine, mut handle: RunHandle, past: Seq, progress: &mut dyn Progress) -> Finished {
-    progress.say("stopping: attempts in flight may end within 10 s; Ctrl-C again leaves at once");
-    let stopped = engine.shutdown(GRACE);
+async fn stop(
+    context: &Context,
+    engine: &Engine,
+    mut handle: RunHandle,
+    past: Seq,
+    progress: &mut dyn Progress,
+) -> Finished {
+    progress.say(&context.stopping());
+    let stopped = engine.shutdown(context.grace);
     tokio::pin!(stopped);
     let mut ticks = tokio::time::interval(TICK);
     let mut rests = false;

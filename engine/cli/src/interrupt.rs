@@ -19,8 +19,8 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on.
-    pub(crate) fn listen() -> Result<Self, CliError> {
+    /// Listens from now on. Who leaves at once is told `how_to_go_on`.
+    pub(crate) fn listen(how_to_go_on: String) -> Result<Self, CliError> {
         let unavailable = |error| CliError::directory(format!("signals can't be listened to: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
@@ -37,7 +37,7 @@ impl Interrupt {
                     continue;
                 }
                 if first.is_some() {
-                    print::note("left at once; what was acknowledged is safe");
+                    print::note(&format!("left at once: what was acknowledged is safe. {how_to_go_on}"));
                     std::process::exit(i32::from(Outcome::Interrupted.code()));
                 }
                 first = Some(Instant::now());

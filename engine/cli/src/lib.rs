@@ -17,7 +17,7 @@
 //! | `source`, `input`, `overrides`, `pairs` | what a run is started with |
 //! | `directory`, `session` | the data directory, and the engine on it |
 //! | `follow`, `progress`, `interrupt` | a run while it goes on |
-//! | `report`, `render` | what is shown of it |
+//! | `report`, `waiting`, `render` | what is shown of it |
 //!
 //! What a verb was asked for goes to standard output; errors go to standard error. With `-o json` standard output
 //! holds one JSON document and nothing else.
@@ -40,6 +40,7 @@ mod report;
 mod session;
 mod source;
 mod verbs;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::exit::Outcome;
 use crate::render::event_json::{self, cancel_cause, failures, pairs, side_name};
 use crate::render::{event::flag, time};
+use crate::waiting::Waiting;
 
 /// What there is to say of a run.
 pub(crate) struct Report {
@@ -23,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) steps: Vec<StepReport>,
     /// Failures that did not matter.
     pub(crate) warnings: Vec<StepFailure>,
+    /// What it waits for by itself.
+    pub(crate) waiting: Vec<Waiting>,
     /// What it waits for an operator for.
     pub(crate) stuck: Vec<StuckReport>,
     /// What the workflow gave.
@@ -84,7 +87,8 @@ impl Report {
             .zip(definition)
             .is_some_and(|(pivot, definition)| state.step(&definition.step(pivot).name).forward == Forward::Done);
         let stuck = stuck(&state, pivot_done);
-        Self { state, steps, warnings, stuck, output: None, definition_missing: None }
+        let waiting = Waiting::of(&state, definition);
+        Self { state, steps, warnings, waiting, stuck, output: None, definition_missing: None }
     }
 
     /// The run.
@@ -119,6 +123,7 @@ impl Report {
             "failures": failures(&state.failures),
             "warnings": failures(&self.warnings),
             "residue": end.map(|end| end.residue.iter().map(Name::as_str).collect::<Vec<_>>()).unwrap_or_default(),
+            "waiting": self.waiting.iter().map(Waiting::to_json).collect::<Vec<_>>(),
             "stuck": self.stuck.iter().map(|stuck| stuck.to_json(self.run(), program, tail)).collect::<Vec<_>>(),
             "steps": self.steps.iter().map(|step| step.to_json(self.run())).collect::<Vec<_>>(),
         })

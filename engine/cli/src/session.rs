@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use engine_core::id::RunId;
@@ -12,15 +11,11 @@ use engine_runtime::{DriveError, Engine, EngineError, Options, RequestError};
 use engine_store::Store;
 use tokio::sync::OnceCell;
 
-use crate::app::{App, Mocks};
-use crate::directory::DataDirectory;
+use crate::app::Mocks;
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
 use crate::verbs::Context;
-
-/// How long attempts in flight may take to end once the process was asked to stop.
-pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// An engine that this process drives runs with.
 pub(crate) struct Session {
@@ -30,16 +25,11 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens an engine on an open store; mock services misbehave as `faults` say, and no other.
-    async fn open(
-        app: &App,
-        directory: &DataDirectory,
-        store: Arc<dyn Store>,
-        faults: Vec<String>,
-    ) -> Result<Self, CliError> {
-        let interrupt = Interrupt::listen()?;
+    async fn open(context: &Context, store: Arc<dyn Store>, faults: Vec<String>) -> Result<Self, CliError> {
+        let interrupt = Interrupt::listen(context.how_to_go_on())?;
         let mut options = Options::system()?;
-        options.mocks = app.mocks.clone().map(|mocks| {
-            let state = directory.mock_services();
+        options.mocks = context.app.mocks.clone().map(|mocks| {
+            let state = context.directory.mock_services();
             Arc::new(LazyMocks { mocks, state, faults, urls: OnceCell::new() }) as Arc<dyn engine_runtime::Mocks>
         });
         Ok(Self { engine: Engine::open(store, options).await?, interrupt })
@@ -52,10 +42,10 @@ impl Session {
         faults: Vec<String>,
         work: impl AsyncFnOnce(&mut Self) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let done = match Self::open(&context.app, &context.directory, store.clone(), faults).await {
+        let done = match Self::open(context, store.clone(), faults).await {
             Ok(mut session) => {
                 let done = work(&mut session).await;
-                session.engine.shutdown(GRACE).await;
+                session.engine.shutdown(context.grace).await;
                 done
             }
             Err(error) => Err(error),

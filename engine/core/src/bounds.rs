@@ -24,6 +24,9 @@ pub const LONGEST_DURATION_MS: u64 = 10 * 366 * 86_400_000;
 /// The most attempts that a policy may name.
 pub const MAX_ATTEMPTS: u32 = 100_000;
 
+/// The most delays that a policy may list: each step has its copy.
+pub const INTERVALS: usize = 100;
+
 /// A payload up to this many bytes stands in its event; a larger one is spilled to a blob.
 pub const INLINE_PAYLOAD: usize = 16 << 10;
 

@@ -238,3 +238,42 @@ fn policies_are_merged_key_by_key() {
     assert_eq!(timeout("look"), Duration::from_mins(5));
     assert_eq!(timeout("book"), Duration::from_mins(1));
 }
+
+#[test]
+fn listed_delays_stand_for_themselves() {
+    let file = r#"{ "format": "engine/1", "name": "test", "version": "1.0.0",
+        "services": { "svc": { "url": "http://test" } },
+        "defaults": { "retry": { "intervals": ["1m", "1h"] } },
+        "steps": {
+            "inherits": { "http": { "service": "svc", "post": "/" } },
+            "shortens": { "http": { "service": "svc", "post": "/" }, "retry": { "max_attempts": 2 } },
+            "lists": { "http": { "service": "svc", "post": "/" },
+                       "retry": { "intervals": ["5s"], "max_attempts": 7, "jitter": "full", "max_elapsed": "1h" } },
+            "grows": { "http": { "service": "svc", "post": "/" }, "retry": { "initial": "2s" } }
+        } }"#;
+    let definition = Definition::from_json(file).unwrap();
+    let policy = |name: &str| definition.step(definition.find(name).unwrap()).http().unwrap().retry.clone();
+    let minutes: Vec<_> = [1, 60].map(Duration::from_mins).into();
+    // Nothing of the built-in policy cuts it off: not its four attempts, and not its two minutes.
+    let listed = RetryPolicy {
+        max_attempts: 3,
+        intervals: minutes,
+        jitter: Jitter::None,
+        max_elapsed: None,
+        ..RetryPolicy::FORWARD
+    };
+    assert_eq!(policy("inherits"), listed);
+    assert_eq!(policy("shortens"), RetryPolicy { max_attempts: 2, ..listed.clone() });
+    let expected = RetryPolicy {
+        max_attempts: 7,
+        intervals: vec![Duration::from_secs(5)],
+        jitter: Jitter::Full,
+        max_elapsed: Some(Duration::from_hours(1)),
+        ..RetryPolicy::FORWARD
+    };
+    assert_eq!(policy("lists"), expected);
+    assert_eq!(policy("grows"), RetryPolicy { initial: Duration::from_secs(2), intervals: Vec::new(), ..listed });
+    let schema = jsonschema::validator_for(&format::schema()).unwrap();
+    assert!(schema.is_valid(&serde_json::from_str(file).unwrap()));
+    assert!(!schema.is_valid(&serde_json::from_str(&file.replace("\"5s\"", "\"soon\"")).unwrap()));
+}

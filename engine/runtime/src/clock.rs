@@ -31,7 +31,12 @@ impl SystemClock {
     /// Engine time that begins now, at the wall clock's time.
     pub fn new() -> Self {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { base: AtomicU64::new(millis(wall)), started: Instant::now() }
+        Self::starting_at(Timestamp::from_millis(millis(wall)))
+    }
+
+    /// Engine time that begins now, where the wall clock says this.
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self { base: AtomicU64::new(wall.millis()), started: Instant::now() }
     }
 }
 
@@ -48,7 +53,9 @@ impl Clock for SystemClock {
     }
 
     fn raise_to(&self, at: Timestamp) {
-        self.base.fetch_max(at.millis(), Ordering::AcqRel);
+        // Only as far as needed: what has gone by since the start counts.
+        let base = at.since(Timestamp::default().after(self.started.elapsed()));
+        self.base.fetch_max(millis(base), Ordering::AcqRel);
     }
 
     async fn sleep_until(&self, at: Timestamp) {
@@ -60,5 +67,38 @@ impl Clock for SystemClock {
             // A day at most: longer sleeps are beyond what timers have to bear.
             tokio::time::sleep(left.min(Duration::from_hours(24))).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn a_wall_clock_behind_the_watermark_does_not_count() {
+        let watermark = Timestamp::from_millis(1_800_000_000_000);
+        let clock = SystemClock::starting_at(Timestamp::from_millis(watermark.millis() - millis(HOUR)));
+        clock.raise_to(watermark);
+        let now = clock.now();
+        assert!(now >= watermark && now.since(watermark) < HOUR, "{now:?}");
+        clock.raise_to(watermark);
+        assert!(clock.now().since(watermark) < HOUR, "engine time never jumps");
+    }
+
+    #[test]
+    fn a_wall_clock_ahead_of_the_watermark_counts() {
+        let wall = Timestamp::from_millis(1_800_000_000_000);
+        let clock = SystemClock::starting_at(wall);
+        clock.raise_to(Timestamp::from_millis(wall.millis() - millis(HOUR)));
+        assert!(clock.now() >= wall && clock.now().since(wall) < HOUR);
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_overflow() {
+        let clock = SystemClock::starting_at(Timestamp::default());
+        clock.raise_to(Timestamp::from_millis(u64::MAX));
+        assert!(clock.now() <= Timestamp::from_millis(u64::MAX));
     }
 }

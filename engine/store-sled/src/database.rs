@@ -199,7 +199,7 @@ impl Database {
         self.tree.flush().map_err(|error| broken("flushing the database", &error))?;
         self.log
             .sync_data()
-            .map_err(|error| StoreError::Io { what: "syncing the database".to_owned(), why: error.to_string() })
+            .map_err(|error| StoreError::Io { what: "syncing the database".to_owned(), why: files::why(&error) })
     }
 }
 
@@ -212,13 +212,17 @@ fn found(found: Result<(sled::IVec, sled::IVec), sled::Error>) -> Found {
 
 /// What an error of sled means. Where it could not read a page, only the rows on that page are concerned.
 fn broken(what: &str, error: &sled::Error) -> StoreError {
-    match error {
-        sled::Error::Corruption { .. } => StoreError::Damaged {
-            what: "a page of the database".to_owned(),
-            why: "its checksum is wrong, so no row on it can be read (rows on other pages can)".to_owned(),
-        },
-        error => StoreError::Io { what: what.to_owned(), why: error.to_string() },
-    }
+    let why = match error {
+        sled::Error::Corruption { .. } => {
+            return StoreError::Damaged {
+                what: "a page of the database".to_owned(),
+                why: "its checksum is wrong, so no row on it can be read (rows on other pages can)".to_owned(),
+            };
+        }
+        sled::Error::Io(error) => files::why(error),
+        other => other.to_string(),
+    };
+    StoreError::Io { what: what.to_owned(), why }
 }
 
 /// The row that was kept under a key.

@@ -99,7 +99,15 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What the system said, and what to do about it where that is plain.
+pub(crate) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("{error}: free some space on this disk"),
+        _ => error.to_string(),
+    }
+}
+
 /// What a failed operation on a path means to the caller.
 pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Io { what: format!("{doing} `{}`", path.display()), why: error.to_string() }
+    StoreError::Io { what: format!("{doing} `{}`", path.display()), why: why(error) }
 }

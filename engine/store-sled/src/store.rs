@@ -343,6 +343,10 @@ impl Store for SledStore {
         found.f_bavail.checked_mul(found.f_frsize)
     }
 
+    async fn broken(&self) -> StoreError {
+        self.shared.broken().await
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         match self.write(Request::Close).await {
             Err(StoreError::Closed) => Ok(()),

@@ -78,7 +78,7 @@ impl Watermark {
 }
 
 fn broken(error: &std::io::Error) -> StoreError {
-    StoreError::Io { what: "writing the watermark".to_owned(), why: error.to_string() }
+    StoreError::Io { what: "writing the watermark".to_owned(), why: files::why(error) }
 }
 
 impl Mark {

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::blobs::Files;
 use crate::database::{Database, Writes};
 use crate::encoded::Encoded;
+use crate::files;
 use crate::panics;
 use crate::removal;
 use crate::shared::Shared;
@@ -220,7 +221,7 @@ impl Writer {
     fn sync(&mut self) -> Result<(), StoreError> {
         if let Some(before_sync) = &mut self.before_sync {
             before_sync()
-                .map_err(|error| StoreError::Io { what: "syncing the database".to_owned(), why: error.to_string() })?;
+                .map_err(|error| StoreError::Io { what: "syncing the database".to_owned(), why: files::why(&error) })?;
         }
         self.database.sync()?;
         let State { commit, time, .. } = self.state;

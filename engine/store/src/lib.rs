@@ -118,6 +118,10 @@ pub trait Store: Send + Sync + 'static {
     /// Free bytes where the store keeps its data; none where that has no bound of its own.
     fn free_bytes(&self) -> Option<u64>;
 
+    /// Comes back once the store has failed, as by a full or broken disk, and says why: nothing is acknowledged or
+    /// shown any more, and the process must stop. Never for one that was closed.
+    async fn broken(&self) -> StoreError;
+
     /// Lets what was handed in become durable, marks the data as cleanly closed and gives it free for another
     /// process. Everything after it answers `Closed`; closing again does nothing. A store that is dropped without
     /// this has lost nothing, but counts as stopped uncleanly.

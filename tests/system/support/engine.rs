@@ -38,6 +38,11 @@ impl Engine {
         Ran::of(&self.command(arguments).output().unwrap())
     }
 
+    /// Runs a verb without waiting for it.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
     /// The command that runs a workflow against this engine's services.
     fn run_command(&self, file: &Path, arguments: &[&str]) -> Command {
         let mut command = self.command(&["run"]);

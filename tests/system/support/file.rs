@@ -8,9 +8,14 @@ fn workflows() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../workflows")
 }
 
+/// A workflow file as it ships.
+pub(crate) fn shipped(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(workflows().join(name)).unwrap()).unwrap()
+}
+
 /// The order saga as it ships.
 pub(crate) fn saga() -> Value {
-    serde_json::from_str(&std::fs::read_to_string(workflows().join("order_saga.json")).unwrap()).unwrap()
+    shipped("order_saga.json")
 }
 
 /// The order saga with delays that a test can wait for; everything else as it ships.

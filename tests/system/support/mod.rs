@@ -3,11 +3,13 @@
 mod effects;
 mod engine;
 mod file;
+mod process;
 mod random;
 mod shop;
 
 pub(crate) use effects::Effects;
 pub(crate) use engine::{Engine, Ran};
-pub(crate) use file::{fast, input, saga};
+pub(crate) use file::{fast, input, saga, shipped};
+pub(crate) use process::Running;
 pub(crate) use random::Random;
 pub(crate) use shop::Shop;

@@ -33,6 +33,13 @@ impl Shop {
         Engine { overrides, ..Engine::new(&self.dir.path().join("data")) }
     }
 
+    /// The same for a workflow that calls some of the services only.
+    pub(crate) fn engine_for(&self, content: &Value) -> Engine {
+        let mut engine = self.engine();
+        engine.overrides.retain(|url| content["services"].get(url.split('.').next().unwrap()).is_some());
+        engine
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -59,6 +66,14 @@ impl Shop {
             assert!(began.elapsed() < Duration::from_mins(1), "never came about: {what}\n{:#}", self.ledger());
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until an endpoint was called that often.
+    pub(crate) fn until_called(&self, endpoint: &str, times: usize) {
+        self.until(&format!("call {times} of {endpoint}"), |ledger| {
+            let entries = ledger["entries"].as_array().unwrap();
+            entries.iter().filter(|entry| entry["endpoint"] == endpoint).count() >= times
+        });
     }
 
     /// Lifts all faults.

@@ -32,6 +32,10 @@ pub(crate) fn outcome(report: &Report, wording: Wording<'_>) -> Vec<String> {
     if !residue.is_empty() {
         lines.push(format!("not undone, its effect remains: {}", joined(residue)));
     }
+    if !report.waiting.is_empty() {
+        lines.push("waiting:".to_owned());
+        lines.extend(report.waiting.iter().map(|waiting| format!("  {}", waiting.text())));
+    }
     lines.extend(stuck(report, wording));
     lines
 }

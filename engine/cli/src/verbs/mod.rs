@@ -11,6 +11,9 @@ mod run;
 mod schema;
 mod show;
 
+use std::time::Duration;
+
+use engine_store::StoreError;
 use serde_json::json;
 
 use crate::app::App;
@@ -21,12 +24,15 @@ use crate::exit::Outcome;
 use crate::print;
 use crate::progress::Target;
 use crate::render::report::Wording;
+use crate::render::time;
 
 /// What every verb works with.
 pub(crate) struct Context {
     pub(crate) app: App,
     pub(crate) directory: DataDirectory,
     pub(crate) format: Format,
+    /// How long attempts in flight may take to end once the process was asked to stop.
+    pub(crate) grace: Duration,
     /// What names the data directory in commands.
     tail: String,
 }
@@ -45,6 +51,27 @@ impl Context {
         }
     }
 
+    /// What to do after a stop that left runs open.
+    pub(crate) fn how_to_go_on(&self) -> String {
+        let Wording { program, tail } = self.wording();
+        format!("Runs that have not ended are open; go on with\n  {program} recover{tail}")
+    }
+
+    /// That nothing can be recorded any more, and what to do.
+    pub(crate) fn broken(&self, why: &StoreError) -> String {
+        let (directory, go_on) = (self.directory.path().display(), self.how_to_go_on());
+        format!(
+            "the data directory {directory} can't be used any more: {why}\nWhat was acknowledged is safe. See to the \
+             cause. {go_on}"
+        )
+    }
+
+    /// Says that the process was asked to stop, and what comes of it.
+    pub(crate) fn stopping(&self) -> String {
+        let grace = time::span(self.grace);
+        format!("stopping: attempts in flight may end within {grace}; Ctrl-C again leaves at once")
+    }
+
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: &str) {
         match self.format {
@@ -58,7 +85,7 @@ impl Context {
 pub(crate) async fn carry_out(app: App, asked: Asked) -> Outcome {
     let directory = DataDirectory::new(asked.common.data_dir);
     let tail = directory.flag();
-    let context = Context { app, directory, format: asked.common.format, tail };
+    let context = Context { app, directory, format: asked.common.format, grace: asked.common.grace, tail };
     let done = match asked.verb {
         Verb::MockServices(arguments) => mock_services::serve(&context, &arguments).await,
         Verb::Known(verb) => known(&context, verb).await,

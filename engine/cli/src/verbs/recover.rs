@@ -18,7 +18,7 @@ use crate::progress::{Plain, Progress, Target};
 use crate::render::report as text;
 use crate::render::{count, one_line};
 use crate::report::Report;
-use crate::session::{self, GRACE, Session};
+use crate::session::{self, Session};
 use crate::verbs::Context;
 
 /// Runs that are read at once while they are taken up.
@@ -75,19 +75,27 @@ async fn all(context: &Context, session: &mut Session) -> Result<Outcome, CliErr
 /// Says what became of each run, in the order in which they end.
 async fn gather(context: &Context, session: &mut Session, mut following: JoinSet<Recovered>) -> (Outcome, Vec<Value>) {
     let (mut worst, mut documents, mut asked) = (Outcome::Completed, Vec::new(), false);
+    let store = session.engine.store().clone();
+    let mut broken = false;
     loop {
         tokio::select! {
             biased;
+            // Said once, and not for every run that ends with it.
+            why = store.broken(), if !broken => {
+                broken = true;
+                worst = worst.worse(Outcome::DirectoryUnusable);
+                print::error(&context.broken(&why));
+            }
             () = session.interrupt.asked(), if !asked => {
                 asked = true;
-                context.note("stopping: attempts in flight may end within 10 s; Ctrl-C again leaves at once");
-                let engine = session.engine.clone();
-                tokio::spawn(async move { engine.shutdown(GRACE).await });
+                context.note(&context.stopping());
+                let (engine, grace) = (session.engine.clone(), context.grace);
+                tokio::spawn(async move { engine.shutdown(grace).await });
             }
             ended = following.join_next() => match ended {
                 None => return (worst, documents),
                 Some(Ok(recovered)) => {
-                    let (outcome, document) = tell(context, session.store(), recovered).await;
+                    let (outcome, document) = tell(context, &*store, recovered, broken).await;
                     worst = worst.worse(outcome);
                     documents.push(document);
                 }
@@ -129,12 +137,14 @@ async fn row_of(store: &dyn Store, run: RunId) -> Result<(String, Seq), CliError
     Ok((name, row.last))
 }
 
-/// Says what became of a run.
-async fn tell(context: &Context, store: &dyn Store, recovered: Recovered) -> (Outcome, Value) {
+/// Says what became of a run; of one that went on no longer only in the document, where the store is `broken`.
+async fn tell(context: &Context, store: &dyn Store, recovered: Recovered, broken: bool) -> (Outcome, Value) {
     let Recovered { run, name, finished } = recovered;
     let wording = context.wording();
     let failed = |error: CliError| {
-        print::error(&format!("{name}: {}", error.message));
+        if !broken {
+            print::error(&format!("{name}: {}", error.message));
+        }
         let document = json!({ "run": run.to_string(), "error": { "message": error.message } });
         (error.outcome, document)
     };

@@ -72,7 +72,7 @@ async fn start_and_follow(
         overrides: prepared.overrides.clone(),
         reuse: if arguments.new { Reuse::Never } else { Reuse::OpenRun },
     };
-    let started = session.engine.start(start).await.map_err(|error| refused(&error))?;
+    let started = session.engine.start(start).await.map_err(|error| refused(context, &error))?;
     let past = if started.fresh {
         context.note(&format!("{}; data in {}", named(&prepared, arguments, started.run), shown_directory(context)));
         Seq(0)
@@ -170,7 +170,7 @@ async fn stored(store: &dyn Store, workflow: &str, file: &Path) -> Result<Arc<De
     Ok(read::definition(store, digest).await?)
 }
 
-fn refused(error: &StartError) -> CliError {
+fn refused(context: &Context, error: &StartError) -> CliError {
     let message = error.to_string();
     match error {
         StartError::Input(error) => CliError::input("the input", error),
@@ -183,13 +183,25 @@ fn refused(error: &StartError) -> CliError {
                 listed.concat()
             ))
         }
-        StartError::NoSpace { .. }
-        | StartError::Store(_)
-        | StartError::NotCommitted(_)
-        | StartError::Drive(DriveError::Load(_)) => CliError::directory(message),
+        StartError::NoSpace { free, reserve } => CliError::directory(no_space(context, *free, *reserve)),
+        StartError::Store(why) => CliError::directory(format!(
+            "{}\nWhether this run was started is not known; the same command again is safe",
+            context.broken(why)
+        )),
+        StartError::NotCommitted(_) | StartError::Drive(DriveError::Load(_)) => CliError::directory(message),
         StartError::Drive(_) | StartError::ShuttingDown => CliError { outcome: Outcome::Interrupted, message },
         _ => CliError::bad_input(message),
     }
+}
+
+fn no_space(context: &Context, free: u64, reserve: u64) -> String {
+    let (directory, wording) = (context.directory.path().display(), context.wording());
+    let (free, reserve, program, tail) = (free >> 20, reserve >> 20, wording.program, wording.tail);
+    format!(
+        "the disk of the data directory {directory} has {free} MiB left, and below {reserve} MiB no new run is started; \
+         nothing was stored. Free some space, or take a directory on another disk with --data-dir. Open runs go on: \
+         {program} recover{tail}"
+    )
 }
 
 /// What a fresh run is called.

@@ -63,16 +63,36 @@ impl Checker<'_> {
 
     /// What the file says here, over `base`.
     pub(super) fn policy(&mut self, base: &RetryPolicy, over: Option<&format::Retry>, pointer: &str) -> RetryPolicy {
-        let mut policy = base.clone();
-        let Some(over) = over else { return policy };
-        let at = |key: &str| format!("{pointer}/{key}");
+        let Some(over) = over else { return base.clone() };
+        let mut policy = match &over.intervals {
+            Some(intervals) => self.listed(base, over, intervals, pointer),
+            None => self.growing(base, over, pointer),
+        };
         if let Some(attempts) = over.max_attempts {
             policy.max_attempts = attempts;
             if attempts == 0 || attempts > bounds::MAX_ATTEMPTS {
                 let message =
                     format!("attempts are counted from 1 to {}; {attempts} is not among them", bounds::MAX_ATTEMPTS);
-                self.findings.add(&at("max_attempts"), message);
+                self.findings.add(&format!("{pointer}/max_attempts"), message);
             }
+        }
+        if let Some(elapsed) = self.span(over.max_elapsed.as_deref(), &format!("{pointer}/max_elapsed")) {
+            policy.max_elapsed = Some(elapsed);
+        }
+        match over.jitter {
+            Some(format::Jitter::Full) => policy.jitter = Jitter::Full,
+            Some(format::Jitter::None) => policy.jitter = Jitter::None,
+            None => {}
+        }
+        policy
+    }
+
+    /// Delays that grow. Who says how replaces a list that `base` has.
+    fn growing(&mut self, base: &RetryPolicy, over: &format::Retry, pointer: &str) -> RetryPolicy {
+        let mut policy = base.clone();
+        let at = |key: &str| format!("{pointer}/{key}");
+        if over.initial.is_some() || over.factor.is_some() || over.max_interval.is_some() {
+            policy.intervals.clear();
         }
         if let Some(factor) = &over.factor {
             match factor.as_f64() {
@@ -84,14 +104,6 @@ impl Checker<'_> {
         let longest = self.span(over.max_interval.as_deref(), &at("max_interval"));
         policy.initial = initial.unwrap_or(policy.initial);
         policy.max_interval = longest.unwrap_or(policy.max_interval);
-        if let Some(elapsed) = self.span(over.max_elapsed.as_deref(), &at("max_elapsed")) {
-            policy.max_elapsed = Some(elapsed);
-        }
-        match over.jitter {
-            Some(format::Jitter::Full) => policy.jitter = Jitter::Full,
-            Some(format::Jitter::None) => policy.jitter = Jitter::None,
-            None => {}
-        }
         let both_are_fine =
             initial.is_some() == over.initial.is_some() && longest.is_some() == over.max_interval.is_some();
         let one_is_written = initial.is_some() || longest.is_some();
@@ -106,5 +118,29 @@ impl Checker<'_> {
             self.findings.add(&at(key), message);
         }
         policy
+    }
+
+    /// Delays that are listed. The list alone says how many attempts there are and when: nothing that `base` says
+    /// cuts it off or spreads it.
+    fn listed(&mut self, base: &RetryPolicy, over: &format::Retry, list: &[String], pointer: &str) -> RetryPolicy {
+        let growing = [
+            ("initial", over.initial.is_some()),
+            ("factor", over.factor.is_some()),
+            ("max_interval", over.max_interval.is_some()),
+        ];
+        for (key, _) in growing.into_iter().filter(|(_, written)| *written) {
+            let message = format!("`intervals` lists every delay, so `{key}` says nothing beside it: leave one out");
+            self.findings.add(&format!("{pointer}/{key}"), message);
+        }
+        let at = format!("{pointer}/intervals");
+        if list.is_empty() || list.len() > bounds::INTERVALS {
+            let message = format!("1 to {} delays can be listed, not {}", bounds::INTERVALS, list.len());
+            self.findings.add(&at, message);
+        }
+        let spans = list.iter().take(bounds::INTERVALS).enumerate();
+        let intervals: Vec<_> =
+            spans.filter_map(|(index, text)| self.span(Some(text), &format!("{at}/{index}"))).collect();
+        let max_attempts = u32::try_from(intervals.len()).unwrap_or(u32::MAX).saturating_add(1);
+        RetryPolicy { max_attempts, intervals, jitter: Jitter::None, max_elapsed: None, ..base.clone() }
     }
 }

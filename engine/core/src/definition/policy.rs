@@ -13,6 +13,8 @@ pub struct RetryPolicy {
     pub factor: f64,
     /// The longest delay.
     pub max_interval: Duration,
+    /// Every delay, the last one again and again, instead of delays that grow; empty where they grow.
+    pub intervals: Vec<Duration>,
     /// Whether delays are spread at random.
     pub jitter: Jitter,
     /// The most that attempts and delays may take together; downtime of the engine does not count.
@@ -35,6 +37,7 @@ impl RetryPolicy {
         initial: Duration::from_millis(200),
         factor: 2.0,
         max_interval: Duration::from_secs(10),
+        intervals: Vec::new(),
         jitter: Jitter::Full,
         max_elapsed: Some(Duration::from_mins(2)),
     };
@@ -45,7 +48,13 @@ impl RetryPolicy {
         initial: Duration::from_millis(200),
         factor: 2.0,
         max_interval: Duration::from_mins(5),
+        intervals: Vec::new(),
         jitter: Jitter::Full,
         max_elapsed: None,
     };
+
+    /// The longest delay that it knows.
+    pub fn longest(&self) -> Duration {
+        self.intervals.iter().max().copied().unwrap_or(self.max_interval)
+    }
 }

@@ -165,7 +165,8 @@ pub struct Defaults {
     pub compensation_retry: Option<Retry>,
 }
 
-/// When an attempt is made again. Keys that are left out are taken from `defaults`.
+/// When an attempt is made again: after delays that grow (`initial`, `factor`, `max_interval`) or that are listed
+/// (`intervals`). Keys that are left out are taken from `defaults`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
@@ -188,6 +189,12 @@ pub struct Retry {
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DURATION))]
     pub max_interval: Option<String>,
+    /// Every delay, the first one before the second attempt, instead of delays that grow. There are as many attempts
+    /// as this says (with a larger `max_attempts` the last delay repeats), just then (unless `jitter` is written
+    /// beside it), however long it takes (unless `max_elapsed` is).
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(regex(pattern = DURATION)))]
+    pub intervals: Option<Vec<String>>,
     /// Whether delays are spread at random.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Jitter>,

@@ -231,7 +231,7 @@ impl Machine {
 
 impl Compensate {
     /// The request for what is known of the step.
-    pub(crate) fn call_for(&self, effect: Effect) -> &crate::definition::HttpCall {
+    pub fn call_for(&self, effect: Effect) -> &crate::definition::HttpCall {
         match effect {
             Effect::Unknown => self.unknown.as_ref().unwrap_or(&self.call),
             Effect::None | Effect::Done => &self.call,

@@ -71,11 +71,15 @@ pub(super) fn next(policy: &RetryPolicy, tries: &Tries, again: &Again, moment: &
 }
 
 fn longest(policy: &RetryPolicy, tries: &Tries) -> Duration {
-    if tries.failures >= PATIENCE { policy.max_interval.max(SLOWEST) } else { policy.max_interval }
+    if tries.failures >= PATIENCE { policy.longest().max(SLOWEST) } else { policy.longest() }
 }
 
-/// The delay after this many earlier failures: initial × factor^failures, up to the longest.
+/// The delay after this many earlier failures: as listed, or initial × factor^failures, up to the longest.
 fn backoff(policy: &RetryPolicy, failures: u32) -> Duration {
+    let listed = policy.intervals.get(failures as usize).or(policy.intervals.last());
+    if let Some(listed) = listed {
+        return *listed;
+    }
     let longest = policy.max_interval.as_secs_f64();
     let exponent = i32::try_from(failures).unwrap_or(i32::MAX);
     let seconds = policy.initial.as_secs_f64() * policy.factor.powi(exponent);
@@ -128,6 +132,20 @@ mod tests {
     fn delays_double_until_the_attempts_are_spent() {
         let delays: Vec<_> = (0..4).map(|failures| ask(&policy(), &tries(failures, 0), YES, false)).collect();
         assert_eq!(delays, [Some((200, 1)), Some((400, 1)), Some((800, 1)), None]);
+    }
+
+    #[test]
+    fn listed_delays_are_taken_in_their_order() {
+        let intervals: Vec<_> = [300, 100, 200].map(Duration::from_millis).into();
+        let policy = RetryPolicy { intervals, ..policy() };
+        let delays = |policy: &RetryPolicy| -> Vec<_> {
+            (0..5).map(|failures| ask(policy, &tries(failures, 0), YES, false)).collect()
+        };
+        assert_eq!(delays(&policy), [Some((300, 1)), Some((100, 1)), Some((200, 1)), None, None]);
+        let longer = RetryPolicy { max_attempts: 5, ..policy.clone() };
+        assert_eq!(delays(&longer), [Some((300, 1)), Some((100, 1)), Some((200, 1)), Some((200, 1)), None]);
+        let in_work = Again::InWork { not_before: None };
+        assert_eq!(ask(&policy, &tries(0, 0), in_work, false), Some((300, 0)), "the longest");
     }
 
     #[test]

@@ -155,6 +155,22 @@ fn names_and_values() {
         ),
         (
             r#""after": ["a"]"#,
+            r#""retry": { "intervals": ["1s", "0s", "soon"], "initial": "1s", "factor": 2, "max_interval": "1m" }"#,
+            &[
+                "/steps/b/retry/intervals/1: this must be longer than nothing, at least `1ms`",
+                "/steps/b/retry/intervals/2: `soon` is not a duration",
+                "/steps/b/retry/initial: `intervals` lists every delay, so `initial` says nothing beside it: leave one out",
+                "/steps/b/retry/factor: `intervals` lists",
+                "/steps/b/retry/max_interval: `intervals` lists",
+            ],
+        ),
+        (
+            r#""after": ["a"]"#,
+            r#""retry": { "intervals": [] }"#,
+            &["/steps/b/retry/intervals: 1 to 100 delays can be listed, not 0"],
+        ),
+        (
+            r#""after": ["a"]"#,
             r#""retry": { "initial": "30s" }"#,
             &[
                 "/steps/b/retry/initial: the first delay (`initial`, 30s) is longer than the longest (`max_interval`, 10s)",

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use engine_core::machine::{Answered, AttemptOutcome, Body};
 use http_body_util::Full;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use tokio::time::Instant;
 
@@ -161,14 +161,16 @@ fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().filter_map(text).collect()
 }
 
-/// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date.
+/// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. A date is compared with the time that the callee itself says
+/// it is, where it does: the two clocks may differ, and this one may have been set meanwhile.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
     let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
+    let callee = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
+    Some(at.duration_since(callee.unwrap_or(now)).unwrap_or_default())
 }
 
 /// What a failed send says: whether anything can have reached the callee.
@@ -214,5 +216,13 @@ mod tests {
         assert_eq!(asked("Mon, 23 Nov 2026 10:00:05 GMT"), Some(Duration::from_secs(5)));
         assert_eq!(asked("Mon, 23 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(asked("soon"), None);
+    }
+
+    #[test]
+    fn a_date_is_compared_with_that_of_the_answer() {
+        let now = httpdate::parse_http_date("Mon, 23 Nov 2026 10:00:00 GMT").unwrap();
+        let dates = [(RETRY_AFTER, "Mon, 23 Nov 2026 11:00:05 GMT"), (DATE, "Mon, 23 Nov 2026 11:00:00 GMT")];
+        let headers = dates.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        assert_eq!(retry_after(&HeaderMap::from_iter(headers), now), Some(Duration::from_secs(5)));
     }
 }

@@ -120,9 +120,11 @@ impl RunTask {
 
     async fn wait_and_turn(&mut self) -> Result<(), Broken> {
         let next_timer = self.timers.values().min().copied().filter(|_| !*self.setup.stopping.borrow());
-        let clock = self.setup.clock.clone();
+        let (clock, store) = (self.setup.clock.clone(), self.setup.sender.store.clone());
         tokio::select! {
             biased;
+            // Whatever the run waits for could not be recorded any more.
+            error = store.broken() => return Err(CommitError::Store(error).into()),
             Some(ended) = self.attempts.join_next() => self.take_result(ended),
             () = self.mailbox.wait() => {}
             Ok(()) = self.setup.stopping.changed() => {}

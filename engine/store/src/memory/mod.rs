@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use engine_core::event::Recorded;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
+use tokio::sync::watch;
 
 use crate::error::{CommitError, StoreError};
 use crate::row::{Class, Filter, InboxRow, IndexRow, TimerClock, TimerRow};
@@ -29,6 +30,7 @@ pub struct MemoryStore {
     fence: Fence,
     stopped_cleanly: bool,
     life: Mutex<Life>,
+    failed: watch::Sender<Option<StoreError>>,
 }
 
 /// What a store does from when it is opened to when it ends.
@@ -87,7 +89,15 @@ impl MemoryStore {
             let clean = std::mem::take(&mut data.clean) || data.fence == Fence(1);
             (data.fence, clean)
         };
-        Self { data, committing: tokio::sync::Mutex::default(), gate, fence, stopped_cleanly, life: Mutex::default() }
+        Self {
+            data,
+            committing: tokio::sync::Mutex::default(),
+            gate,
+            fence,
+            stopped_cleanly,
+            life: Mutex::default(),
+            failed: watch::Sender::default(),
+        }
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -115,6 +125,7 @@ impl MemoryStore {
         let passed = gate.pass().await;
         if let Err(error) = &passed {
             self.life().ended = Some(error.clone());
+            self.failed.send_replace(Some(error.clone()));
         }
         passed
     }
@@ -242,6 +253,13 @@ impl Store for MemoryStore {
 
     fn free_bytes(&self) -> Option<u64> {
         None
+    }
+
+    async fn broken(&self) -> StoreError {
+        let mut failed = self.failed.subscribe();
+        // The sender lives as long as `self`, so there is a reason once this comes back.
+        let failed = failed.wait_for(Option::is_some).await;
+        failed.ok().and_then(|error| error.clone()).unwrap_or(StoreError::Closed)
     }
 
     async fn close(&self) -> Result<(), StoreError> {
