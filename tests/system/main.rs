@@ -11,6 +11,11 @@
 mod bad_directory;
 mod bad_input;
 mod case;
+#[path = "../../engine/store-sled/tests/common/disk.rs"]
+#[allow(dead_code, reason = "power is cut elsewhere")]
+mod disk;
+mod failing_disk;
+mod full_disk;
 mod kill;
 mod outcomes;
 mod retries;

@@ -40,6 +40,11 @@ impl CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::directory(error.to_string())
+        match error {
+            StoreError::Io { .. } => Self::directory(format!(
+                "{error}\nWhat was acknowledged is safe. See to the cause, and give the same command again"
+            )),
+            _ => Self::directory(error.to_string()),
+        }
     }
 }

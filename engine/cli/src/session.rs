@@ -131,6 +131,9 @@ impl From<RequestError> for CliError {
 
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
-        Self::directory(error.to_string())
+        match error {
+            EngineError::Store(error) => error.into(),
+            _ => Self::directory(error.to_string()),
+        }
     }
 }

@@ -64,6 +64,13 @@ impl Database {
         match opened {
             Ok((database, Some(state))) => Ok((database, state)),
             Ok((_, None)) => Err(damaged("it is empty".to_owned())),
+            Err(StoreError::Io { why, .. }) if is_of_the_system(&why) => Err(unusable(
+                directory.path(),
+                &format!(
+                    "can't be used: opening its database (`{}`): {why}. What was acknowledged is safe",
+                    path.display()
+                ),
+            )),
             Err(StoreError::Io { why, .. } | StoreError::Damaged { why, .. }) => Err(damaged(why)),
             Err(error) => Err(error),
         }
@@ -223,6 +230,12 @@ fn broken(what: &str, error: &sled::Error) -> StoreError {
         other => other.to_string(),
     };
     StoreError::Io { what: what.to_owned(), why }
+}
+
+/// Whether this is what the system said about a file, and not what sled found in it: a full or broken disk is no
+/// damaged database. By its text, for sled panics with it too.
+fn is_of_the_system(why: &str) -> bool {
+    why.contains("(os error ") || why.contains(files::NO_SPACE)
 }
 
 /// The row that was kept under a key.

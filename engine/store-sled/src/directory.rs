@@ -242,7 +242,10 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Ok(()) => {
             let noted =
                 lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
-            noted.map_err(|error| unusable(path, &format!("can't be written ({error})")))?;
+            if let Err(error) = noted {
+                // It only tells others who has it. A full disk must not keep anybody from looking.
+                tracing::warn!(%error, "the file `lock` could not be written");
+            }
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {

@@ -102,12 +102,45 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
 /// What the system said, and what to do about it where that is plain.
 pub(crate) fn why(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("{error}: free some space on this disk"),
-        _ => error.to_string(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => NO_SPACE.to_owned(),
+        _ => readable(&error.to_string()),
+    }
+}
+
+/// What is said of a full disk, or a spent quota.
+pub(crate) const NO_SPACE: &str = "no space is left on this disk: free some";
+
+/// Sled passes errors of the system on as `Os { code: 5, kind: …, message: "…" }`, alone or in the text of a panic.
+pub(crate) fn readable(text: &str) -> String {
+    let parts = text.split_once("Os { code: ").and_then(|(_, rest)| {
+        let (code, rest) = rest.split_once(',')?;
+        let (_, rest) = rest.split_once("message: \"")?;
+        Some((code, rest.split_once('"')?.0))
+    });
+    match parts {
+        Some(("28" | "122", _)) => NO_SPACE.to_owned(),
+        Some((code, message)) => format!("{message} (os error {code})"),
+        None => text.to_owned(),
     }
 }
 
 /// What a failed operation on a path means to the caller.
 pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
     StoreError::Io { what: format!("{doing} `{}`", path.display()), why: why(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_readable() {
+        let broken = io::Error::from_raw_os_error(5);
+        assert_eq!(why(&broken), "Input/output error (os error 5)");
+        assert_eq!(readable(&format!("{broken:?}")), why(&broken));
+        let full = io::Error::from_raw_os_error(28);
+        assert_eq!(why(&full), NO_SPACE);
+        assert_eq!(readable(&format!("unwrapped Err: Io({full:?})")), NO_SPACE);
+        assert_eq!(readable("out of luck"), "out of luck");
+    }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use engine_store::StoreError;
 use tokio::sync::oneshot;
 
+use crate::files;
 use crate::shared::Shared;
 
 /// What the names of this crate's threads begin with.
@@ -84,5 +85,6 @@ fn fail_all(why: &str) {
 
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.map_or_else(|| "it panicked".to_owned(), |text| files::readable(&text))
 }

@@ -240,7 +240,12 @@ impl Writer {
             // The last one to go writes what sled still has to write.
             drop((readers, database));
             watermark.sync()?;
-            directory.map_or(Ok(()), |directory| watermark::put_clean(&directory, state.commit))
+            // The mark only spares the next process a look at what is there anyway: a full disk is no reason to call
+            // runs failed that have ended.
+            if let Some(Err(error)) = directory.map(|directory| watermark::put_clean(&directory, state.commit)) {
+                tracing::warn!(%error, "the clean stop could not be marked");
+            }
+            Ok(())
         })
     }
 }

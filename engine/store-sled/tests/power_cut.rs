@@ -19,6 +19,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const ROUNDS: u64 = 12;
 
+/// The size of a disk.
+const LEN: u64 = 256 << 20;
+
 /// After so many cuts a new disk is taken, so that some cuts follow the making of the database at once.
 const ROUNDS_OF_A_DISK: u64 = 3;
 
@@ -75,7 +78,7 @@ async fn nothing_acknowledged_is_lost_by_a_power_cut() {
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         if round % ROUNDS_OF_A_DISK == 0 {
-            image = disk::format(folder.path()).unwrap();
+            image = disk::format(folder.path(), LEN).unwrap();
             rounds.clear();
         }
         let copy = folder.path().join(format!("disk-{}", round + 1));
@@ -107,7 +110,7 @@ fn flushing_alone_would_lose_data() {
     let mut said = Vec::new();
     for round in 0..10 {
         let folder = tempfile::tempdir().unwrap();
-        let image = disk::format(folder.path()).unwrap();
+        let image = disk::format(folder.path(), LEN).unwrap();
         let copy = folder.path().join("copy");
         // Sled syncs by itself every 500 ms: be faster.
         let after = Duration::from_millis(60);

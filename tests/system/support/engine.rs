@@ -10,6 +10,8 @@ use serde_json::Value;
 pub(crate) struct Engine {
     pub(crate) data_dir: PathBuf,
     pub(crate) overrides: Vec<String>,
+    /// Added to the environment of each process.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// A process that has ended.
@@ -22,13 +24,14 @@ pub(crate) struct Ran {
 
 impl Engine {
     pub(crate) fn new(data_dir: &Path) -> Self {
-        Self { data_dir: data_dir.to_owned(), overrides: Vec::new() }
+        Self { data_dir: data_dir.to_owned(), overrides: Vec::new(), environment: Vec::new() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
         command.args(arguments).arg("--data-dir").arg(&self.data_dir);
         command.env_remove("ENGINE_DATA_DIR").env_remove("ENGINE_LOG").env("RUST_BACKTRACE", "0");
+        command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -3,6 +3,7 @@
 mod effects;
 mod engine;
 mod file;
+mod optional;
 mod process;
 mod random;
 mod shop;
@@ -10,6 +11,7 @@ mod shop;
 pub(crate) use effects::Effects;
 pub(crate) use engine::{Engine, Ran};
 pub(crate) use file::{fast, input, saga, shipped};
+pub(crate) use optional::skip;
 pub(crate) use process::Running;
 pub(crate) use random::Random;
 pub(crate) use shop::Shop;

@@ -1,12 +1,10 @@
-//! A disk whose power can be cut: an ext4 file system in a file, whose copy is what a power cut would leave.
+//! A disk of our own: an ext4 file system in a file. Its power can be cut, for its copy is what that would leave, and it
+//! can be filled.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-
-/// The size of the disk. The file is sparse.
-const LEN: u64 = 256 << 20;
 
 /// Whether disks can be mounted here; if not, why.
 ///
@@ -26,16 +24,16 @@ pub(crate) fn available() -> Result<(), String> {
         }
     }
     let folder = TempDir::new().unwrap();
-    let image = format(folder.path()).map_err(|why| format!("a disk can't be formatted: {why}"))?;
+    let image = format(folder.path(), 16 << 20).map_err(|why| format!("a disk can't be formatted: {why}"))?;
     Mounted::new(&image).map(drop).map_err(|why| format!("the kernel forbids loop mounts: {why}"))
 }
 
-/// Makes a new disk in a folder.
-pub(crate) fn format(folder: &Path) -> Result<PathBuf, String> {
+/// Makes a new disk of this many bytes in a folder. The file is sparse; nothing is kept back for root.
+pub(crate) fn format(folder: &Path, len: u64) -> Result<PathBuf, String> {
     let image = folder.join("disk-0");
     let file = std::fs::File::create(&image).map_err(|error| error.to_string())?;
-    file.set_len(LEN).map_err(|error| error.to_string())?;
-    run(Command::new("mkfs.ext4").arg("-q").arg(&image))?;
+    file.set_len(len).map_err(|error| error.to_string())?;
+    run(Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image))?;
     Ok(image)
 }
 
