@@ -11,6 +11,7 @@
 mod bad_directory;
 mod bad_input;
 mod case;
+mod clock;
 #[path = "../../engine/store-sled/tests/common/disk.rs"]
 #[allow(dead_code, reason = "power is cut elsewhere")]
 mod disk;

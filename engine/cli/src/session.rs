@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use engine_core::id::RunId;
 use engine_runtime::read::{self, FindError, LoadError};
-use engine_runtime::{DriveError, Engine, EngineError, Options, RequestError};
+use engine_runtime::{Clock, DriveError, Engine, EngineError, Options, RequestError, SystemClock};
 use engine_store::Store;
 use tokio::sync::OnceCell;
 
@@ -15,7 +16,11 @@ use crate::app::Mocks;
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
+use crate::render::time;
 use crate::verbs::Context;
+
+/// Engine time this far ahead of the wall clock is worth a word.
+const AHEAD: Duration = Duration::from_mins(1);
 
 /// An engine that this process drives runs with.
 pub(crate) struct Session {
@@ -32,7 +37,16 @@ impl Session {
             let state = context.directory.mock_services();
             Arc::new(LazyMocks { mocks, state, faults, urls: OnceCell::new() }) as Arc<dyn engine_runtime::Mocks>
         });
-        Ok(Self { engine: Engine::open(store, options).await?, interrupt })
+        let engine = Engine::open(store, options).await?;
+        let ahead = engine.now().since(SystemClock::new().now());
+        if ahead >= AHEAD {
+            context.note(&format!(
+                "note: this machine's clock was set back; what is recorded here goes on from the latest time that it \
+                 showed, {} ahead",
+                time::span(ahead)
+            ));
+        }
+        Ok(Self { engine, interrupt })
     }
 
     /// Works with an engine on an open store, which is closed cleanly in any case.

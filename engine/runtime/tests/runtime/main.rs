@@ -1,6 +1,7 @@
 //! The runtime on a store in memory and a scripted network.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod clocks;
 mod group_commit;
 mod http_client;
 mod payload_memory;
