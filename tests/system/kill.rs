@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use engine_core::time::millis;
+
 use crate::case::{Case, cases};
 use crate::support::{Engine, Random, Shop, fast, input};
 
@@ -12,12 +14,22 @@ use crate::support::{Engine, Random, Shop, fast, input};
 const KILLS: usize = 220;
 const WORKERS: usize = 4;
 
-/// The latest moment of a kill: most runs are over by then.
+/// The latest moment of a kill, where the machine is not busy: most runs are over by then.
 const LATEST_MS: u64 = 500;
+
+/// The latest moment of a kill on this machine as it is now: else a busy one would kill nothing but processes that start.
+fn latest_ms() -> u64 {
+    let shop = Shop::open(&[]);
+    let (engine, file) = (shop.engine(), shop.file(&fast()));
+    let began = Instant::now();
+    engine.run(&file, &["--input", &input().to_string()]).assert_exit(0);
+    LATEST_MS.max(millis(began.elapsed()) * 2)
+}
 
 #[test]
 fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
     let (cases, kills, next) = (cases(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let latest = latest_ms();
     let cut_off = AtomicUsize::new(0);
     let seeds = Mutex::new(Random::seeded("kill"));
     std::thread::scope(|scope| {
@@ -27,7 +39,7 @@ fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
                     let round = next.fetch_add(1, Ordering::Relaxed);
                     let random = seeds.lock().unwrap().fork();
                     let case = &cases[round % cases.len()];
-                    let round = kill_and_go_on(case, round, random);
+                    let round = kill_and_go_on(case, round, random, latest);
                     kills.fetch_add(round.kills, Ordering::Relaxed);
                     cut_off.fetch_add(round.cut_off, Ordering::Relaxed);
                 }
@@ -47,7 +59,7 @@ struct Round {
 }
 
 /// One run, killed up to three times and then left alone.
-fn kill_and_go_on(case: &Case, round: usize, mut random: Random) -> Round {
+fn kill_and_go_on(case: &Case, round: usize, mut random: Random, latest: u64) -> Round {
     let shop = Shop::open(case.faults);
     let (file, input) = case.files();
     let (file, input) = (shop.file(&file), input.to_string());
@@ -57,7 +69,7 @@ fn kill_and_go_on(case: &Case, round: usize, mut random: Random) -> Round {
     let (mut kills, mut exit) = (0, None);
     for _ in 0..=random.below(3) {
         let child = engine.spawn_run(&file, arguments);
-        exit = kill_after(child, Duration::from_millis(random.below(LATEST_MS)));
+        exit = kill_after(child, Duration::from_millis(random.below(latest)));
         kills += usize::from(exit.is_none());
         // A process may be killed when it had brought the run to its end; without an id the command would then start
         // another run.
