@@ -197,7 +197,7 @@ impl Database {
         // Whatever it is that fails here, half of the batch may have been put in.
         self.tree
             .apply_batch(batch)
-            .map_err(|error| StoreError::Io { what: "writing the database".to_owned(), why: error.to_string() })
+            .map_err(|error| StoreError::Io { what: "writing the database".to_owned(), why: said(&error) })
     }
 
     /// Makes durable what was written. Sled's own flush hands it to the disk, but does not have the disk's cache
@@ -219,17 +219,21 @@ fn found(found: Result<(sled::IVec, sled::IVec), sled::Error>) -> Found {
 
 /// What an error of sled means. Where it could not read a page, only the rows on that page are concerned.
 fn broken(what: &str, error: &sled::Error) -> StoreError {
-    let why = match error {
-        sled::Error::Corruption { .. } => {
-            return StoreError::Damaged {
-                what: "a page of the database".to_owned(),
-                why: "its checksum is wrong, so no row on it can be read (rows on other pages can)".to_owned(),
-            };
-        }
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Damaged {
+            what: "a page of the database".to_owned(),
+            why: "its checksum is wrong, so no row on it can be read (rows on other pages can)".to_owned(),
+        },
+        error => StoreError::Io { what: what.to_owned(), why: said(error) },
+    }
+}
+
+/// What sled says of an error.
+fn said(error: &sled::Error) -> String {
+    match error {
         sled::Error::Io(error) => files::why(error),
         other => other.to_string(),
-    };
-    StoreError::Io { what: what.to_owned(), why }
+    }
 }
 
 /// Whether this is what the system said about a file, and not what sled found in it: a full or broken disk is no
