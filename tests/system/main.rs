@@ -21,6 +21,7 @@ mod kill;
 mod outcomes;
 mod retries;
 mod shutdown;
+mod steer;
 mod stuck;
 mod support;
 mod verbs;

@@ -28,7 +28,7 @@ fn a_refused_refund_names_the_step_the_reason_and_the_command() {
 fn a_skipped_refund_leaves_residue() {
     let shop = Shop::open(&REFUND_REFUSED);
     let (engine, _) = run_until_stuck(&shop);
-    let ended = engine.verb(&["resolve", "order-1001", "charge", "--skip", "-o", "json"]);
+    let ended = engine.verb(&["resolve", "order-1001", "charge", "--skip", "--wait", "-o", "json"]);
     let report = ended.assert_exit(1).json();
     assert_eq!((&report["status"], &report["residue"]), (&json!("Failed"), &json!(["charge"])));
     assert_eq!(shop.effects().net, "199.98");
@@ -40,7 +40,7 @@ fn a_refund_is_retried_once_the_fault_is_lifted() {
     let (engine, _) = run_until_stuck(&shop);
     shop.lift_faults();
     // The refusal stands for its key; what provably did nothing is asked for again under another one.
-    let ended = engine.verb(&["resolve", "order-1001", "charge", "--retry", "-o", "json"]);
+    let ended = engine.verb(&["resolve", "order-1001", "charge", "--retry", "--wait", "-o", "json"]);
     assert_eq!(ended.assert_exit(4).json()["status"], "Compensated");
     let effects = shop.effects();
     assert_eq!((effects.charges, effects.refunds, effects.net.as_str()), (1, 1, "0.00"));
@@ -50,7 +50,8 @@ fn a_refund_is_retried_once_the_fault_is_lifted() {
 fn a_refund_done_by_hand_is_no_residue() {
     let shop = Shop::open(&REFUND_REFUSED);
     let (engine, _) = run_until_stuck(&shop);
-    let report = engine.verb(&["resolve", "order-1001", "charge", "--done", "-o", "json"]).assert_exit(4).json();
+    let report =
+        engine.verb(&["resolve", "order-1001", "charge", "--done", "--wait", "-o", "json"]).assert_exit(4).json();
     assert_eq!((&report["status"], &report["residue"]), (&json!("Compensated"), &json!([])));
 }
 
@@ -62,7 +63,7 @@ fn an_unknown_record_is_never_undone_and_waits_for_its_operator() {
     assert_eq!(shop.calls("create").len(), 4, "it was retried first");
     assert!(shop.calls("refund").is_empty() && shop.calls("release").is_empty());
     let output = r#"{"record_id":"rec-1"}"#;
-    let ended = engine.verb(&["resolve", "order-1001", "create_record", "--done", output, "-o", "json"]);
+    let ended = engine.verb(&["resolve", "order-1001", "create_record", "--done", output, "--wait", "-o", "json"]);
     let report = ended.assert_exit(0).json();
     assert_eq!((&report["status"], &report["output"]["record_id"]), (&json!("Completed"), &json!("rec-1")));
     assert_eq!(shop.effects().confirmations, 1);

@@ -41,7 +41,16 @@ fn a_run_is_drawn_with_its_states() {
 fn nothing_is_made_by_looking() {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::new(&dir.path().join("data"));
-    for verb in [&["list"][..], &["show", "x"], &["history", "x"], &["recover"], &["resolve", "x", "y", "--retry"]] {
+    for verb in [
+        &["list"][..],
+        &["show", "x"],
+        &["history", "x"],
+        &["definitions"],
+        &["recover"],
+        &["resolve", "x", "y", "--retry"],
+        &["cancel", "x", "--wait"],
+        &["delete", "x"],
+    ] {
         engine.verb(verb).assert_exit(3).assert_says(&["data"]);
     }
     assert!(!engine.data_dir.exists());
@@ -87,5 +96,93 @@ fn usage_mistakes_are_exit_2_and_help_is_not() {
     let engine = Engine::new(dir.path());
     engine.verb(&["rnu", "x.json"]).assert_exit(2).assert_says(&["rnu"]);
     engine.verb(&["run"]).assert_exit(2);
-    engine.verb(&["--help"]).assert_exit(0).assert_says(&["run", "recover", "resolve"]);
+    engine.verb(&["--help"]).assert_exit(0).assert_says(&["Steer:\n  signal", "Keep:\n  delete"]);
+    engine.verb(&["cancle", "x"]).assert_exit(2).assert_says(&["cancel"]);
+}
+
+#[test]
+fn runs_are_found_by_what_is_known_of_them() {
+    let shop = Shop::open(&[]);
+    let (engine, file) = (shop.engine(), shop.file(&fast()));
+    for (id, team) in [("order-1", "shop"), ("order-2", "shop"), ("order-3", "stock")] {
+        let label = format!("team={team}");
+        engine.run(&file, &["--id", id, "--label", &label, "--input", &input().to_string()]).assert_exit(0);
+    }
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let listed = engine.verb(&[&["list", "-o", "json"], arguments].concat()).assert_exit(0).json();
+        let runs = listed["runs"].as_array().unwrap().iter();
+        runs.map(|run| run["workflow_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&["--label", "team=shop"]), ["order-2", "order-1"]);
+    assert_eq!(ids(&["--status", "stuck"]), Vec::<String>::new());
+    assert_eq!(ids(&["--workflow", "order_saga", "--since", "1h"]).len(), 3);
+    assert_eq!(ids(&["--until", "1h"]), Vec::<String>::new());
+    let page = engine.verb(&["list", "--limit", "2", "-o", "json"]).json();
+    assert_eq!(ids(&["--limit", "2", "--after", page["next"].as_str().unwrap()]), ["order-1"]);
+    let text = engine.verb(&["list", "--limit", "2", "--since", "1h"]);
+    text.assert_exit(0).assert_says(&["engine list --since 20", "--limit 2 --after", page["next"].as_str().unwrap()]);
+    let begins = &page["next"].as_str().unwrap()[..4];
+    engine.verb(&["show", begins]).assert_exit(2).assert_says(&["order-1", "order-2", "order-3", "Completed"]);
+    engine.verb(&["show", "ordr-1"]).assert_exit(3).assert_says(&["did you mean order-1"]);
+}
+
+#[test]
+fn stored_workflows_are_listed_and_printed() {
+    let shop = Shop::open(&[]);
+    let engine = ended(&shop);
+    engine.verb(&["definitions"]).assert_exit(0).assert_says(&["order_saga", "1.0.0"]);
+    let listed = engine.verb(&["definitions", "-o", "json"]).json()["definitions"].clone();
+    let digest = listed[0]["definition"].as_str().unwrap().to_owned();
+    assert_eq!(listed[0]["runs"], 1);
+    let printed = engine.verb(&["definitions", "order_saga"]).assert_exit(0).json();
+    assert_eq!(engine.verb(&["definitions", &digest[..12]]).assert_exit(0).json(), printed);
+    let copy = shop.dir().join("copy.json");
+    std::fs::write(&copy, printed.to_string()).unwrap();
+    let checked = engine.verb(&["check", copy.to_str().unwrap(), "-o", "json"]).assert_exit(0).json();
+    assert_eq!(checked["files"][0]["definition"], json!(digest), "what is printed is the same definition");
+    engine.verb(&["definitions", "order_sga"]).assert_exit(3).assert_says(&["did you mean `order_saga`?"]);
+}
+
+#[test]
+fn a_history_names_the_key_of_each_attempt() {
+    let shop = Shop::open(&["payment/process:status=503,times=1"]);
+    let engine = ended(&shop);
+    let sent = shop.calls("process")[0]["key"].as_str().unwrap().to_owned();
+    engine.verb(&["history", "order-1001", "--keys"]).assert_exit(0).assert_says(&["KEY", &sent]);
+    let history = engine.verb(&["history", "order-1001", "-o", "json"]).json();
+    let keys = history["events"].as_array().unwrap().iter().filter(|event| event["idempotency_key"] == json!(sent));
+    assert_eq!(keys.count(), 2, "both attempts: {history:#}");
+}
+
+#[test]
+fn where_nobody_drives_a_run_there_is_nothing_to_follow() {
+    let shop = Shop::open(&[]);
+    let engine = ended(&shop);
+    engine.verb(&["show", "order-1001", "--follow"]).assert_exit(0).assert_says(&["Completed"]);
+    let followed = engine.verb(&["history", "order-1001", "--follow", "-o", "json"]);
+    followed.assert_exit(0).assert_says(&["nothing to follow"]);
+    let first: Value = serde_json::from_str(followed.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(first["event"], "RunStarted");
+}
+
+#[test]
+fn a_service_that_is_not_there_is_named_by_its_address() {
+    let shop = Shop::open(&[]);
+    let mut file = fast();
+    file["steps"]["validate_user"]["retry"] = json!({ "max_attempts": 1 });
+    file["services"]["user"]["url"] = json!("http://127.0.0.1:9");
+    let mut engine = shop.engine();
+    engine.overrides.retain(|address| !address.starts_with("user."));
+    let ran = engine.run(&shop.file(&file), &["--input", &input().to_string()]);
+    ran.assert_exit(1).assert_says(&["NO_CONNECTION", "127.0.0.1:9"]);
+}
+
+#[test]
+fn a_slip_in_what_is_read_of_the_input_is_noted() {
+    let shop = Shop::open(&[]);
+    let mut file = fast();
+    file["steps"]["charge"]["http"]["body"]["order_id"] = json!("${ .input.order_idd }");
+    let path = shop.file(&file);
+    let checked = Engine::new(shop.dir()).verb(&["check", path.to_str().unwrap()]);
+    checked.assert_exit(0).assert_says(&["fine", "note:", "order_idd", "did you mean `order_id`?"]);
 }

@@ -1,12 +1,14 @@
 //! The command line, as types.
 
+mod look;
+mod steer;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use engine_core::state::Status;
 use engine_core::time::parse_duration;
 
 use crate::app::App;
@@ -16,6 +18,12 @@ use crate::help;
 use crate::input::Given;
 use crate::overrides::Override;
 use crate::pairs;
+
+pub(crate) use look::{HistoryArguments, ListArguments, ShowArguments};
+pub(crate) use steer::{
+    Action, Asking, DeleteArguments, Done, EndArguments, PauseArguments, RerunArguments, ResolveArguments,
+    ResumeArguments, SignalArguments,
+};
 
 /// Runs workflows of many steps across services, to their end or cleanly undone, whatever crashes meanwhile.
 #[derive(Parser, Debug)]
@@ -78,15 +86,9 @@ pub(crate) enum Known {
     /// List runs, newest first
     List(ListArguments),
     /// Show a run: status, steps, failures, and what to do where it is stuck
-    Show {
-        /// The run: its id, the beginning of it, or its workflow id
-        run: String,
-    },
+    Show(ShowArguments),
     /// Print what happened to a run, event by event
-    History {
-        /// The run: its id, the beginning of it, or its workflow id
-        run: String,
-    },
+    History(HistoryArguments),
     /// Draw a workflow, or a run with its states
     Graph {
         /// A workflow file, or a run
@@ -96,8 +98,28 @@ pub(crate) enum Known {
         #[arg(long = "format", default_value = "dot")]
         language: Language,
     },
-    /// Say what to do about a stuck step, and follow the run on
+    /// List the stored workflows, or print one of them
+    Definitions {
+        /// A workflow, or the digest of a version of it, or the beginning of that
+        #[arg(value_name = "WORKFLOW|DIGEST")]
+        what: Option<String>,
+    },
+    /// Tell a run something that a step waits for, or will
+    Signal(SignalArguments),
+    /// Stop a run, and undo what may have happened
+    Cancel(EndArguments),
+    /// End a run at once; nothing is undone
+    Terminate(EndArguments),
+    /// Let a run begin nothing new until it is resumed
+    Pause(PauseArguments),
+    /// Let a paused run go on
+    Resume(ResumeArguments),
+    /// Say what to do about a stuck step, or about a run that is stuck as a whole
     Resolve(ResolveArguments),
+    /// Carry an ended run out anew from one step on, as a new run
+    Rerun(RerunArguments),
+    /// Forget ended runs; their ids stay taken for 30 days
+    Delete(DeleteArguments),
     /// Check workflow files; run nothing
     Check {
         /// Workflow files and run files
@@ -146,85 +168,6 @@ pub(crate) struct RunArguments {
     /// Make a mock service misbehave, as payment/process:status=503,times=2; may be repeated
     #[arg(long = "fault", value_name = "RULE", requires = "mock_services")]
     pub(crate) faults: Vec<String>,
-}
-
-/// `list`
-#[derive(Args, Debug)]
-pub(crate) struct ListArguments {
-    /// Only runs with this status; may be repeated
-    #[arg(long = "status", value_name = "STATUS", value_parser = status)]
-    pub(crate) statuses: Vec<Status>,
-    /// Only runs of this workflow
-    #[arg(long, value_name = "WORKFLOW")]
-    pub(crate) workflow: Option<String>,
-    /// How many at most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) limit: u32,
-}
-
-/// `resolve`
-#[derive(Args, Debug)]
-pub(crate) struct ResolveArguments {
-    /// The run: its id, the beginning of it, or its workflow id
-    pub(crate) run: String,
-    /// The stuck step; none where the run is stuck as a whole
-    pub(crate) step: Option<String>,
-    #[command(flatten)]
-    pub(crate) action: Action,
-    /// The id of this request: a repeat with the same id gets the first answer
-    #[arg(long, value_name = "ID", value_parser = pairs::workflow_id)]
-    pub(crate) request_id: Option<String>,
-}
-
-/// What is to be done about something stuck.
-#[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Action {
-    /// Try again
-    #[arg(long)]
-    pub(crate) retry: bool,
-    /// It was done, with this output (JSON, @FILE, -); of a compensation: it was undone by hand
-    #[arg(long, value_name = "OUTPUT", num_args = 0..=1, default_missing_value = "", value_parser = Done::parse)]
-    #[arg(allow_negative_numbers = true)]
-    pub(crate) done: Option<Done>,
-    /// Go on without it; of a compensation: its effect remains
-    #[arg(long)]
-    pub(crate) skip: bool,
-    /// It did not happen: the run turns back
-    #[arg(long)]
-    pub(crate) fail: bool,
-}
-
-/// What `--done` says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Done {
-    /// That it was done.
-    Only,
-    /// That it was done, with this output.
-    With(Given),
-}
-
-impl Done {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Ok(Self::Only) } else { Given::parse(text).map(Self::With) }
-    }
-}
-
-fn status(text: &str) -> Result<Status, String> {
-    let known = [
-        Status::Pending,
-        Status::Running,
-        Status::Waiting,
-        Status::Paused,
-        Status::Compensating,
-        Status::Stuck,
-        Status::Completed,
-        Status::Compensated,
-        Status::Failed,
-        Status::Cancelled,
-    ];
-    let found = known.into_iter().find(|status| status.to_string().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| format!("a status is one of {}", known.map(|status| status.to_string()).join(", ")))
 }
 
 /// The name of the verb whose arguments are the program's own.
@@ -288,6 +231,13 @@ mod tests {
             "resolve r",
             "resolve r s --retry --skip",
             "list --status Happy",
+            "list --since yesterday",
+            "list --after order-1001",
+            "signal r",
+            "signal r Not-A-Name",
+            "pause r --wait",
+            "rerun r",
+            "delete",
             "run a.json --id x --new",
             "run a.json --grace 10",
         ] {
@@ -322,12 +272,5 @@ mod tests {
         let grace = |line| read(line).unwrap_or_else(|_| panic!("{line}")).common.grace;
         assert_eq!(grace("--grace 1m30s recover"), Duration::from_secs(90));
         assert_eq!(grace("run a.json --grace 0s"), Duration::ZERO);
-    }
-
-    #[test]
-    fn statuses_are_read_in_any_case() {
-        assert_eq!(status("stuck"), Ok(Status::Stuck));
-        assert_eq!(status("Completed"), Ok(Status::Completed));
-        assert!(status("done").is_err());
     }
 }

@@ -31,6 +31,10 @@ pub(crate) async fn to_its_end(
     let handle = session.engine.drive(run).await?;
     let state = read::state(session.store(), run).await?;
     let definition = read::definition(session.store(), state.definition).await?;
+    if state.paused {
+        let (program, tail) = (context.wording().program, context.wording().tail);
+        context.note(&format!("the run is paused: it begins nothing until\n  {program} resume {run}{tail}"));
+    }
     let finished = if state.end.is_some() && state.last == past {
         handle.finish().await
     } else {

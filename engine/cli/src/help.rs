@@ -5,11 +5,12 @@ use std::fmt::Write;
 use crate::exit::Outcome;
 
 /// The verbs by what they are for.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["run", "recover"]),
-    ("Look", &["list", "show", "history", "graph"]),
-    ("Steer", &["resolve"]),
+    ("Look", &["list", "show", "history", "graph", "definitions"]),
+    ("Steer", &["signal", "cancel", "terminate", "pause", "resume", "resolve", "rerun"]),
     ("Author", &["check", "schema", "mock-services"]),
+    ("Keep", &["delete"]),
 ];
 
 /// The same command line with a help that shows the verbs in groups and the exit codes.
@@ -57,7 +58,7 @@ mod tests {
             assert_eq!(groups.count(), 1, "{verb}");
         }
         let help = command.render_help().to_string();
-        for expected in ["Run:\n  run ", "Steer:\n  resolve ", "  7  Stuck", "--data-dir <DIR>"] {
+        for expected in ["Run:\n  run ", "Steer:\n  signal ", "Keep:\n  delete ", "  7  Stuck", "--data-dir <DIR>"] {
             assert!(help.contains(expected), "{help}");
         }
     }

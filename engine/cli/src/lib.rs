@@ -1,5 +1,4 @@
-//! The verbs of the engine: `run`, `recover`, `list`, `show`, `history`, `graph`, `resolve`, `check`, `schema` and
-//! `mock-services`, for its own binary and for any program that wants them.
+//! The verbs of the engine, from `run` to `delete`, for its own binary and for any program that wants them.
 //!
 //! ```no_run
 //! use engine_cli::App;
@@ -14,9 +13,10 @@
 //! | [`exit`] | what the exit codes mean |
 //! | `arguments`, `help` | the command line and its help |
 //! | `verbs` | a file for each verb |
-//! | `source`, `input`, `overrides`, `pairs` | what a run is started with |
+//! | `source`, `input`, `overrides`, `pairs`, `moment` | what a run is started with and found by |
 //! | `directory`, `session` | the data directory, and the engine on it |
-//! | `follow`, `progress`, `interrupt` | a run while it goes on |
+//! | `steer` | what a run is asked for, and what it answers |
+//! | `follow`, `watch`, `progress`, `interrupt` | a run while it goes on |
 //! | `report`, `waiting`, `render` | what is shown of it |
 //!
 //! What a verb was asked for goes to standard output; errors go to standard error. With `-o json` standard output
@@ -31,6 +31,7 @@ mod follow;
 mod help;
 mod input;
 mod interrupt;
+mod moment;
 mod overrides;
 mod pairs;
 mod print;
@@ -39,8 +40,10 @@ mod render;
 mod report;
 mod session;
 mod source;
+mod steer;
 mod verbs;
 mod waiting;
+mod watch;
 
 use std::process::ExitCode;
 

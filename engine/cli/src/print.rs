@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// Writes a text and a line end to standard output. A reader that has gone away is no error: the work goes on.
 pub(crate) fn line(text: &str) {
@@ -39,6 +40,11 @@ pub(crate) fn json(document: &impl Serialize) {
         Ok(text) => line(&text),
         Err(broken) => error(&format!("the answer can't be written as JSON: {broken}")),
     }
+}
+
+/// Writes a JSON document on one line to standard output.
+pub(crate) fn json_line(document: &Value) {
+    line(&document.to_string());
 }
 
 fn write_line(out: &mut impl Write, text: &str) -> io::Result<()> {

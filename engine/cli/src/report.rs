@@ -44,6 +44,8 @@ pub(crate) struct StepReport {
     pub(crate) undoable: bool,
     /// Whether it belongs to `on_failure`.
     pub(crate) on_failure: bool,
+    /// Whether the run has ended and left its effect, which should have been undone.
+    pub(crate) residue: bool,
 }
 
 /// Something that waits for an operator.
@@ -141,9 +143,15 @@ fn steps(state: &State, definition: &Definition) -> Vec<StepReport> {
         state: state.step(&step.name).clone(),
         undoable: step.compensate.is_some(),
         on_failure,
+        residue: is_residue(state, &step.name),
     };
     let main = definition.steps().iter().map(|step| report(step, false));
     main.chain(definition.on_failure().iter().map(|step| report(step, true))).collect()
+}
+
+/// Whether the ended run has left the effect of this step, which should have been undone.
+pub(crate) fn is_residue(state: &State, step: &Name) -> bool {
+    state.end.as_ref().is_some_and(|end| end.residue.contains(step))
 }
 
 /// The warnings that an ended run's last event lists: there may be some that belong to no step.
@@ -229,7 +237,7 @@ impl StepReport {
     /// A step of a definition that can't be read.
     fn unknown(name: &Name, state: &StepState) -> Self {
         let undoable = state.undo.status != UndoStatus::NotBegun;
-        Self { name: name.clone(), state: state.clone(), undoable, on_failure: false }
+        Self { name: name.clone(), state: state.clone(), undoable, on_failure: false, residue: false }
     }
 
     /// What it may have done. Whoever looks holds the data directory, so what is in flight by the history was cut off.
@@ -254,6 +262,7 @@ impl StepReport {
     /// How far its compensation is, in a word; empty where there is nothing to say.
     pub(crate) fn undo_progress(&self) -> &'static str {
         match self.state.undo.status {
+            UndoStatus::NotBegun | UndoStatus::Stuck if self.residue => "not undone",
             UndoStatus::NotBegun => "",
             UndoStatus::InFlight => "undoing",
             UndoStatus::BackingOff { .. } => "undo waiting",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine_core::bounds;
-use engine_core::definition::{Definition, DefinitionErrors};
+use engine_core::definition::{Definition, DefinitionErrors, Problem};
 use engine_core::format::{self, File, RunFile};
 
 use crate::error::CliError;
@@ -62,19 +62,18 @@ impl Unusable {
 /// A line for each thing that is wrong, as editors and terminals understand it.
 pub(crate) fn lines(path: &Path, errors: &DefinitionErrors) -> Vec<String> {
     let shown = path.display();
-    let mut lines: Vec<String> = errors
-        .problems
-        .iter()
-        .map(|problem| {
-            let place = format!("{shown}:{}:{}", problem.line, problem.column);
-            let pointer = if problem.pointer.is_empty() { String::new() } else { format!(" ({})", problem.pointer) };
-            format!("{place}: {}{pointer}", problem.message)
-        })
-        .collect();
+    let mut lines: Vec<String> = errors.problems.iter().map(|problem| line(path, "", problem)).collect();
     if errors.more > 0 {
         lines.push(format!("{shown}: and {} more", errors.more));
     }
     lines
+}
+
+/// A line for a place of a file, with what kind of remark it is.
+pub(crate) fn line(path: &Path, kind: &str, problem: &Problem) -> String {
+    let place = format!("{}:{}:{}", path.display(), problem.line, problem.column);
+    let pointer = if problem.pointer.is_empty() { String::new() } else { format!(" ({})", problem.pointer) };
+    format!("{place}: {kind}{}{pointer}", problem.message)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod committer;
 mod driven;
 mod engine;
 mod error;
+mod find;
 mod handle;
 pub mod http;
 mod inbox;

@@ -7,10 +7,11 @@ use engine_core::event::Recorded;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::payload::{Held, Payload};
 use engine_core::state::State;
-use engine_store::{Filter, Store, StoreError};
+use engine_store::Store;
 
 use crate::bounds;
 pub use crate::error::LoadError;
+pub use crate::find::{FindError, find};
 
 /// The whole history of a run.
 pub async fn history(store: &dyn Store, run: RunId) -> Result<Vec<Recorded>, LoadError> {
@@ -70,76 +71,4 @@ pub async fn held(store: &dyn Store, run: RunId, held: &Held) -> Result<Arc<[u8]
         Some(bytes) => Ok(bytes.clone()),
         None => payload_at(store, run, held.seq).await,
     }
-}
-
-/// Why a text names no run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FindError {
-    /// Nothing has this id.
-    #[error("there is no run `{text}`{}", near(text, nearest))]
-    Unknown {
-        /// What was asked for.
-        text: String,
-        /// The ids of some recent runs.
-        nearest: Vec<String>,
-    },
-    /// Several runs have an id that begins so, or this workflow id.
-    #[error("`{text}` may be any of {}", candidates.join(", "))]
-    Ambiguous {
-        /// What was asked for.
-        text: String,
-        /// The runs it may be.
-        candidates: Vec<String>,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn near(text: &str, nearest: &[String]) -> String {
-    let short = if text.len() < SHORTEST_PREFIX {
-        format!(" (the beginning of an id has {SHORTEST_PREFIX} characters at least)")
-    } else {
-        String::new()
-    };
-    if nearest.is_empty() { short } else { format!("{short}; there are {}", nearest.join(", ")) }
-}
-
-/// The run that a person means: by its id, by the beginning of it, or by its workflow id.
-pub async fn find(store: &dyn Store, text: &str) -> Result<RunId, FindError> {
-    if let Ok(run) = text.parse::<RunId>()
-        && store.row(run).await?.is_some()
-    {
-        return Ok(run);
-    }
-    let by_workflow_id = Filter { workflow_id: Some(text.to_owned()), ..Filter::default() };
-    let mut candidates: Vec<RunId> = Vec::new();
-    candidates.extend(store.list(&by_workflow_id, None, FEW).await?.items.iter().map(|row| row.run));
-    let (mut nearest, mut cursor) = (Vec::new(), None);
-    if candidates.is_empty() {
-        loop {
-            let page = store.list(&Filter::default(), cursor, bounds::LISTED_RUNS).await?;
-            let runs = page.items.iter().map(|row| row.run);
-            candidates.extend(runs.filter(|run| text.len() >= SHORTEST_PREFIX && run.to_string().starts_with(text)));
-            nearest.extend(page.items.iter().take(FEW.saturating_sub(nearest.len())).map(name_of));
-            cursor = page.next;
-            if cursor.is_none() || candidates.len() > FEW {
-                break;
-            }
-        }
-    }
-    let text = text.to_owned();
-    match candidates.as_slice() {
-        [] => Err(FindError::Unknown { text, nearest }),
-        [run] => Ok(*run),
-        [..] => Err(FindError::Ambiguous { text, candidates: candidates.iter().map(RunId::to_string).collect() }),
-    }
-}
-
-const FEW: usize = 5;
-const SHORTEST_PREFIX: usize = 4;
-
-fn name_of(row: &engine_store::IndexRow) -> String {
-    row.workflow_id.clone().unwrap_or_else(|| row.run.to_string())
 }

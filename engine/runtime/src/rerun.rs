@@ -24,9 +24,23 @@ impl Engine {
     /// # Errors
     /// See [`RequestError`]; nothing was stored.
     pub async fn rerun(&self, source: RunId, request: Request) -> Result<(Answer, Option<RunId>), RequestError> {
-        let answer = self.request(source, request.clone()).await?;
-        let claim = self.store().claim(&rerun_key(source, &request.id)).await.map_err(LoadError::Store)?;
-        Ok((answer, claim.map(|claim| claim.run)))
+        let id = request.id.clone();
+        let answer = self.request(source, request).await?;
+        let run = self.rerun_by(source, &id).await?;
+        if let Some(run) = run {
+            self.drive(run).await?;
+        }
+        Ok((answer, run))
+    }
+
+    /// The new run that this request to rerun a run has made, if any. Like every request it does not drive a run:
+    /// made by [`Engine::request`] alone, the new one has begun nothing yet.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn rerun_by(&self, source: RunId, request: &str) -> Result<Option<RunId>, LoadError> {
+        let claim = self.store().claim(&rerun_key(source, request)).await?;
+        Ok(claim.map(|claim| claim.run))
     }
 
     pub(crate) async fn rerun_ended(
@@ -60,14 +74,13 @@ impl Engine {
             from: source.run,
             to: claim(),
         }));
-        let machine = Machine::rerun(definition, run, start, carried, now)
+        let mut machine = Machine::rerun(definition, run, start, carried, now)
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
-        let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(DriveError::ShuttingDown)?;
+        // What begins here would count as sent, and nobody may be there to send it.
+        machine.hold();
+        let (mut task, _) = self.task(run, machine, input, Seq(0)).ok_or(DriveError::ShuttingDown)?;
         match task.first_turn(Besides { claims, ..Besides::default() }).await {
-            Ok(()) => {
-                reservation.drive(line, tokio::spawn(task.drive()));
-                Ok((Answer::Accepted, Some(run)))
-            }
+            Ok(()) => Ok((Answer::Accepted, Some(run))),
             Err(Broken::Commit(CommitError::NotHeld { .. })) => Ok((id_has_moved(source), None)),
             // The same request, at the same moment.
             Err(Broken::Commit(CommitError::Claimed { holder, .. })) => Ok((Answer::Accepted, Some(holder))),

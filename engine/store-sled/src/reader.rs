@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use engine_core::event::Recorded;
-use engine_core::id::{RunId, Seq};
+use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 use engine_store::codec::{self, Row};
 use engine_store::keys::{self, Space};
@@ -111,6 +111,18 @@ fn history(run: RunId) -> String {
 
 fn missing(run: RunId, seq: Seq) -> StoreError {
     StoreError::Damaged { what: history(run), why: format!("event {seq} is missing") }
+}
+
+/// The current definitions, by the names of their workflows.
+pub(crate) fn current_definitions(shared: &Shared) -> Result<Vec<(String, Digest)>, StoreError> {
+    let all = keys::space(Space::Current);
+    let mut found = Vec::new();
+    walk(shared, Walk { from: all.clone(), end: keys::after(&all), backwards: false }, |key, bytes| {
+        let workflow = key.get(all.len()..).map(|name| String::from_utf8_lossy(name).into_owned());
+        found.extend(workflow.zip(sound::<codec::Current>(key, bytes).map(|current| current.definition)));
+        until(false)
+    })?;
+    Ok(found)
 }
 
 /// Index rows, newest first.

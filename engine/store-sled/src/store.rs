@@ -256,6 +256,10 @@ impl Store for SledStore {
         Ok(current.map(|current| current.definition))
     }
 
+    async fn current_definitions(&self) -> Result<Vec<(String, Digest)>, StoreError> {
+        self.read(reader::current_definitions).await
+    }
+
     async fn sweep_definitions(&self) -> Result<u64, StoreError> {
         self.write(Request::SweepDefinitions).await
     }

@@ -51,6 +51,9 @@ pub trait Store: Send + Sync + 'static {
     /// The digest of the workflow's current definition.
     async fn current_definition(&self, workflow: &str) -> Result<Option<Digest>, StoreError>;
 
+    /// All workflows that have a current definition, by name, each with the digest of that.
+    async fn current_definitions(&self) -> Result<Vec<(String, Digest)>, StoreError>;
+
     /// Deletes definitions that no run is bound to, itself or for its children, and that have been current for no
     /// workflow since the store was opened (a start may be under way with one of those); gives how many.
     /// Reads the first event of every run: for rare use.

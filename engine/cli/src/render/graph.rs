@@ -5,6 +5,8 @@ use std::fmt::Write;
 use engine_core::definition::{Definition, HttpTarget, Kind, Step};
 use engine_core::state::{Forward, State, UndoStatus};
 
+use crate::report::is_residue;
+
 /// How a step is drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -14,12 +16,13 @@ enum Look {
     Failed,
     Stuck,
     Undone,
+    Remains,
     Skipped,
 }
 
 impl Look {
-    const ALL: [Self; 7] =
-        [Self::Plain, Self::Done, Self::Active, Self::Failed, Self::Stuck, Self::Undone, Self::Skipped];
+    const ALL: [Self; 8] =
+        [Self::Plain, Self::Done, Self::Active, Self::Failed, Self::Stuck, Self::Undone, Self::Remains, Self::Skipped];
 
     fn name(self) -> &'static str {
         match self {
@@ -29,6 +32,7 @@ impl Look {
             Self::Failed => "failed",
             Self::Stuck => "stuck",
             Self::Undone => "undone",
+            Self::Remains => "remains",
             Self::Skipped => "skipped",
         }
     }
@@ -41,17 +45,24 @@ impl Look {
             Self::Failed => "#ffcdd2",
             Self::Stuck => "#ffe082",
             Self::Undone => "#e1bee7",
+            Self::Remains => "#ffab91",
             Self::Skipped => "#eeeeee",
         }
     }
 
     fn of(step: &Step, state: Option<&State>) -> Self {
-        let Some(state) = state.map(|state| state.step(&step.name)) else { return Self::Plain };
+        let Some(run) = state else { return Self::Plain };
+        let state = run.step(&step.name);
+        if is_residue(run, &step.name) {
+            return Self::Remains;
+        }
         match (state.undo.status, state.forward) {
             (UndoStatus::Stuck, _) | (UndoStatus::NotBegun, Forward::Stuck) => Self::Stuck,
             (UndoStatus::Undone, _) => Self::Undone,
+            // Given up: its effect was to be undone, and is still there.
+            (UndoStatus::Skipped, _) => Self::Remains,
             (UndoStatus::InFlight | UndoStatus::BackingOff { .. } | UndoStatus::Parked, _) => Self::Active,
-            (UndoStatus::NotBegun | UndoStatus::Skipped, forward) => match forward {
+            (UndoStatus::NotBegun, forward) => match forward {
                 Forward::Pending => Self::Plain,
                 Forward::InFlight | Forward::BackingOff { .. } | Forward::Parked => Self::Active,
                 Forward::Stuck => Self::Stuck,
@@ -80,7 +91,7 @@ fn label(step: &Step, state: Option<&State>) -> Vec<String> {
     }
     let look = Look::of(step, state);
     if state.is_some() && look != Look::Plain {
-        lines.push(look.name().to_owned());
+        lines.push(if look == Look::Remains { "not undone" } else { look.name() }.to_owned());
     }
     lines
 }

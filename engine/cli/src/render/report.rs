@@ -173,8 +173,9 @@ fn mark(step: &StepReport) -> &'static str {
     match (step.state.forward, step.undo_progress()) {
         (Forward::Stuck, _) | (_, "undo stuck") => "!",
         (_, "undone") => "↩",
+        // Its effect was to be undone, and is still there: however well the step went, that is not green.
+        (_, "not undone") | (Forward::Failed { .. }, _) => "✗",
         (Forward::Done, _) => "✓",
-        (Forward::Failed { .. }, _) => "✗",
         (Forward::Skipped(_), _) => "–",
         (Forward::Pending, _) => "·",
         (Forward::InFlight | Forward::BackingOff { .. } | Forward::Parked, _) => "…",

@@ -36,7 +36,9 @@ fn lines(file: &Path, examined: &Result<Source, Unusable>) -> Vec<String> {
     match examined {
         Ok(Source::Workflow(definition)) => {
             let steps = count(definition.all_steps().len(), "step");
-            vec![format!("{shown}: fine: workflow {} {}, {steps}", definition.name(), definition.version())]
+            let verdict = format!("{shown}: fine: workflow {} {}, {steps}", definition.name(), definition.version());
+            let notes = definition.notes().iter().map(|note| source::line(file, "note: ", note));
+            std::iter::once(verdict).chain(notes).collect()
         }
         Ok(Source::Run(file)) => vec![format!("{shown}: fine: runs the stored workflow {}", file.run)],
         Err(Unusable::Unreadable(error)) => vec![error.message.clone()],
@@ -54,6 +56,7 @@ fn document(file: &Path, examined: &Result<Source, Unusable>) -> Value {
             "version": definition.version(),
             "definition": definition.digest().to_string(),
             "steps": definition.all_steps().len(),
+            "notes": definition.notes().iter().map(problem).collect::<Vec<_>>(),
         }),
         Ok(Source::Run(run)) => json!({ "file": file, "fine": true, "runs": run.run }),
         Err(Unusable::Unreadable(error)) => {

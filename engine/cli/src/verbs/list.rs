@@ -1,9 +1,11 @@
 //! `list`: runs, newest first.
 
-use engine_store::{Filter, IndexRow, Store};
+use engine_core::id::RunId;
+use engine_store::{Cursor, Filter, IndexRow, Store};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, ListArguments};
+use crate::directory::quoted;
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::print;
@@ -13,27 +15,42 @@ use crate::render::{one_line, time};
 use crate::verbs::Context;
 
 pub(super) async fn list(context: &Context, arguments: ListArguments) -> Result<Outcome, CliError> {
-    let filter = Filter { workflow: arguments.workflow, statuses: arguments.statuses, ..Filter::default() };
+    let filter = Filter {
+        workflow: arguments.workflow.clone(),
+        statuses: arguments.statuses.clone(),
+        labels: arguments.labels.clone(),
+        since: arguments.since,
+        until: arguments.until,
+        ..Filter::default()
+    };
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let (rows, more) = context.directory.look(async |store: &dyn Store| newest(store, &filter, limit).await).await?;
+    let look = async |store: &dyn Store| newest(store, &filter, arguments.after, limit).await;
+    let (rows, more) = context.directory.look(look).await?;
+    let next = rows.last().map(|row| row.run).filter(|_| more);
     match context.format {
         Format::Json => {
-            print::json(&json!({ "runs": rows.iter().map(document).collect::<Vec<_>>(), "more": more }));
+            let runs: Vec<Value> = rows.iter().map(document).collect();
+            print::json(&json!({ "runs": runs, "next": next.map(|next| next.to_string()) }));
         }
         Format::Text if rows.is_empty() => print::line("no runs"),
         Format::Text => {
             print::lines(&lines(&rows));
-            if more {
-                print::line(&format!("and older ones: --limit shows more than {limit}"));
+            if let Some(next) = next {
+                print::line(&format!("older ones are listed by\n  {}", again(context, &arguments, next)));
             }
         }
     }
     Ok(Outcome::Completed)
 }
 
-/// The newest runs, and whether there are more.
-async fn newest(store: &dyn Store, filter: &Filter, limit: usize) -> Result<(Vec<IndexRow>, bool), CliError> {
-    let (mut rows, mut cursor) = (Vec::new(), None);
+/// The newest runs that were started before `after`, and whether there are more.
+async fn newest(
+    store: &dyn Store,
+    filter: &Filter,
+    after: Option<RunId>,
+    limit: usize,
+) -> Result<(Vec<IndexRow>, bool), CliError> {
+    let (mut rows, mut cursor) = (Vec::new(), after.map(Cursor::after));
     loop {
         let page = store.list(filter, cursor, limit - rows.len()).await?;
         rows.extend(page.items);
@@ -42,6 +59,20 @@ async fn newest(store: &dyn Store, filter: &Filter, limit: usize) -> Result<(Vec
             return Ok((rows, cursor.is_some()));
         }
     }
+}
+
+/// The command that lists what comes after this run.
+fn again(context: &Context, arguments: &ListArguments, after: RunId) -> String {
+    let mut words = Vec::new();
+    words.extend(arguments.statuses.iter().map(|status| format!(" --status {status}")));
+    words.extend(arguments.workflow.iter().map(|workflow| format!(" --workflow {}", quoted(workflow))));
+    words.extend(arguments.labels.iter().map(|(key, value)| format!(" --label {}", quoted(&format!("{key}={value}")))));
+    // As points in time: a span ago would be another one by then.
+    words.extend(arguments.since.iter().map(|since| format!(" --since {}", time::rfc3339(*since))));
+    words.extend(arguments.until.iter().map(|until| format!(" --until {}", time::rfc3339(*until))));
+    words.push(format!(" --limit {} --after {after}", arguments.limit));
+    let wording = context.wording();
+    format!("{} list{}{}", wording.program, words.concat(), wording.tail)
 }
 
 fn lines(rows: &[IndexRow]) -> Vec<String> {

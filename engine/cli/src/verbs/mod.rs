@@ -1,15 +1,17 @@
 //! The verbs, a file each.
 
 mod check;
+mod definitions;
+mod delete;
 mod graph;
 mod history;
 mod list;
 mod mock_services;
 mod recover;
-mod resolve;
 mod run;
 mod schema;
 mod show;
+mod steer;
 
 use std::time::Duration;
 
@@ -105,10 +107,18 @@ async fn known(context: &Context, verb: Known) -> Result<Outcome, CliError> {
         Known::Run(arguments) => run::run(context, arguments).await,
         Known::Recover { run } => recover::recover(context, run.as_deref()).await,
         Known::List(arguments) => list::list(context, arguments).await,
-        Known::Show { run } => show::show(context, &run).await,
-        Known::History { run } => history::history(context, &run).await,
+        Known::Show(arguments) => show::show(context, &arguments).await,
+        Known::History(arguments) => history::history(context, &arguments).await,
+        Known::Definitions { what } => definitions::definitions(context, what.as_deref()).await,
         Known::Graph { what, language } => graph::graph(context, &what, language).await,
-        Known::Resolve(arguments) => resolve::resolve(context, arguments).await,
+        Known::Signal(arguments) => steer::signal(context, arguments).await,
+        Known::Cancel(arguments) => steer::cancel(context, arguments).await,
+        Known::Terminate(arguments) => steer::terminate(context, arguments).await,
+        Known::Pause(arguments) => steer::pause(context, arguments).await,
+        Known::Resume(arguments) => steer::resume(context, arguments).await,
+        Known::Resolve(arguments) => steer::resolve(context, arguments).await,
+        Known::Rerun(arguments) => steer::rerun(context, arguments).await,
+        Known::Delete(arguments) => delete::delete(context, arguments).await,
         Known::Check { files } => Ok(check::check(context, &files)),
         Known::Schema => Ok(schema::schema()),
     }

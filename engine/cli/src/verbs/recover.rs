@@ -1,10 +1,11 @@
 //! `recover`: takes open runs up and drives them to their ends.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine_core::id::{RunId, Seq};
-use engine_runtime::{Engine, Finished};
-use engine_store::Store;
+use engine_runtime::{Engine, Finished, bounds};
+use engine_store::{Class, Store};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -49,10 +50,17 @@ async fn one_alone(context: &Context, session: &mut Session, run: &str) -> Resul
 
 /// Drives all open runs on, and gives the worst outcome.
 async fn all(context: &Context, session: &mut Session) -> Result<Outcome, CliError> {
-    let runs = session.engine.open_runs().await?;
+    let mut runs = session.engine.open_runs().await?;
+    let paused = paused(session.store()).await?;
+    runs.retain(|run| !paused.contains(run));
+    let left = count(paused.len(), "paused run");
     if runs.is_empty() {
         let shown = context.directory.path().display();
-        return Err(CliError::nothing(format!("nothing to recover: no run in {shown} is open")));
+        let but = if paused.is_empty() { String::new() } else { format!(" but for {left}, until `resume`") };
+        return Err(CliError::nothing(format!("nothing to recover: no run in {shown} is open{but}")));
+    }
+    if !paused.is_empty() {
+        context.note(&format!("leaving {left} alone, until `resume`"));
     }
     context.note(&format!("recovering {}", count(runs.len(), "run")));
     let (mut following, slots) = (JoinSet::new(), Arc::new(Semaphore::new(TAKEN_UP_AT_ONCE)));
@@ -70,6 +78,19 @@ async fn all(context: &Context, session: &mut Session) -> Result<Outcome, CliErr
         Format::Text => {}
     }
     Ok(worst)
+}
+
+/// Runs that an operator has paused: they would be waited for without end.
+async fn paused(store: &dyn Store) -> Result<BTreeSet<RunId>, CliError> {
+    let (mut runs, mut cursor) = (BTreeSet::new(), None);
+    loop {
+        let page = store.open_runs(Class::Paused, cursor, bounds::LISTED_RUNS).await?;
+        runs.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(runs);
+        }
+    }
 }
 
 /// Says what became of each run, in the order in which they end.

@@ -1,21 +1,40 @@
 //! `show`: everything there is to say of a run.
 
+use engine_core::id::RunId;
 use engine_core::state::Status;
 use engine_store::Store;
 
-use crate::arguments::Format;
+use crate::arguments::{Format, ShowArguments};
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::print;
+use crate::progress;
 use crate::render::report as text;
 use crate::report::Report;
 use crate::session;
 use crate::verbs::Context;
+use crate::watch;
 
-pub(super) async fn show(context: &Context, run: &str) -> Result<Outcome, CliError> {
-    let look = async |store: &dyn Store| Ok(Report::load(store, session::find(store, run).await?).await?);
-    let report = context.directory.look(look).await?;
-    let run = report.run();
+pub(super) async fn show(context: &Context, arguments: &ShowArguments) -> Result<Outcome, CliError> {
+    let look = async |store: &dyn Store| Ok(Report::load(store, session::find(store, &arguments.run).await?).await?);
+    let mut report = context.directory.look(look).await?;
+    if arguments.follow {
+        report = followed(context, report).await?;
+    }
+    tell(context, &report, arguments.follow);
+    Ok(Outcome::Completed)
+}
+
+/// The report once nothing moves any more, where another process drives the run.
+async fn followed(context: &Context, report: Report) -> Result<Report, CliError> {
+    let run: RunId = report.run();
+    let Some(mut watched) = watch::of_owner(&context.directory, run) else { return Ok(report) };
+    let mut progress = progress::of_run(run, None, context.target());
+    watch::watch(&mut *watched, report.state.last, &mut *progress).await?;
+    context.directory.look(async |store: &dyn Store| Ok(Report::load(store, run).await?)).await
+}
+
+fn tell(context: &Context, report: &Report, was_followed: bool) {
     let wording = context.wording();
     let status = report.state.status();
     let rests = status.is_terminal() || status == Status::Stuck;
@@ -24,12 +43,13 @@ pub(super) async fn show(context: &Context, run: &str) -> Result<Outcome, CliErr
             print::json(&report.to_json(wording.program, wording.tail, rests.then(|| report.outcome())));
         }
         Format::Text => {
-            print::lines(&text::whole(&report, wording));
+            print::lines(&text::whole(report, wording));
             if !rests {
-                let (program, tail) = (wording.program, wording.tail);
-                print::line(&format!("nothing drives it now; go on with\n  {program} recover {run}{tail}"));
+                let (program, tail, run) = (wording.program, wording.tail, report.run());
+                let nothing = if was_followed { ", so there is nothing to follow" } else { "" };
+                let verb = if status == Status::Paused { "resume" } else { "recover" };
+                print::line(&format!("nothing drives it now{nothing}; go on with\n  {program} {verb} {run}{tail}"));
             }
         }
     }
-    Ok(Outcome::Completed)
 }

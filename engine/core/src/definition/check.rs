@@ -18,6 +18,10 @@ use crate::id::{Digest, Name};
 pub(super) struct Checker<'f> {
     pub(super) file: &'f format::Workflow,
     pub(super) findings: Findings,
+    /// What is no problem, and still rather a slip.
+    pub(super) notes: Findings,
+    /// The keys that the input's schema speaks of, where it means these and no others.
+    pub(super) known_inputs: Option<BTreeSet<String>>,
     pub(super) by_name: IndexMap<Name, StepIndex>,
     /// Where the steps of `on_failure` begin.
     pub(super) main: usize,
@@ -50,7 +54,9 @@ pub(super) fn check(file: &format::Workflow, document: &Document<'_>) -> Result<
     let mut checker = Checker::new(file);
     let definition = checker.run();
     checker.findings.into_result(document)?;
-    definition.map_err(|Noted| DefinitionErrors::unreadable())
+    let mut definition = definition.map_err(|Noted| DefinitionErrors::unreadable())?;
+    definition.notes = checker.notes.into_result(document).err().map(|notes| notes.problems).unwrap_or_default();
+    Ok(definition)
 }
 
 impl<'f> Checker<'f> {
@@ -58,6 +64,8 @@ impl<'f> Checker<'f> {
         Self {
             file,
             findings: Findings::default(),
+            notes: Findings::default(),
+            known_inputs: file.input.as_ref().and_then(input::known_keys),
             by_name: IndexMap::new(),
             main: 0,
             services: IndexMap::new(),
@@ -108,6 +116,7 @@ impl<'f> Checker<'f> {
             pivot,
             timeout,
             output: output.transpose()?,
+            notes: Vec::new(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The input of a run, checked against the workflow's JSON Schema.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
@@ -77,6 +78,32 @@ fn on_a_large_stack<T>(work: impl FnOnce() -> T) -> T {
 fn problem(error: &ValidationError<'_>) -> InputProblem {
     // The pointer says which value it is; the value itself may be large or private.
     InputProblem { pointer: error.instance_path().to_string(), reason: error.masked_with("this value").to_string() }
+}
+
+/// The keys of the input, where its schema lists them and says nothing of others: then another one is rather a slip.
+pub(super) fn known_keys(input: &format::Input) -> Option<BTreeSet<String>> {
+    /// Keywords that may bring further keys with them.
+    const OPEN: [&str; 9] = [
+        "$ref",
+        "$dynamicRef",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "dependentSchemas",
+        "patternProperties",
+        "unevaluatedProperties",
+    ];
+    let schema = input.schema.as_ref()?.as_object()?;
+    let others = schema.get("additionalProperties");
+    if OPEN.iter().any(|keyword| schema.contains_key(*keyword)) || others.is_some_and(|others| *others != false) {
+        return None;
+    }
+    let listed = schema.get("properties").and_then(Value::as_object);
+    if listed.is_none() && others.is_none() {
+        return None;
+    }
+    Some(listed.into_iter().flat_map(|listed| listed.keys().cloned()).collect())
 }
 
 /// Compiles the schema and checks the example against it.

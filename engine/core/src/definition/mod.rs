@@ -57,6 +57,7 @@ pub struct Definition {
     pub(crate) pivot: Option<StepIndex>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) output: Option<Template>,
+    notes: Vec<Problem>,
 }
 
 /// A service that steps call.
@@ -200,6 +201,11 @@ impl Definition {
     /// How long a run may take before it is cancelled.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// What is no problem in the file, and still rather a slip.
+    pub fn notes(&self) -> &[Problem] {
+        &self.notes
     }
 
     /// What the workflow gives; without it, the outputs of its last steps by name.

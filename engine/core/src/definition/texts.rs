@@ -1,12 +1,14 @@
 //! Expressions and templates of the file: what they may read where they stand, and which steps they bind together.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::StepIndex;
 use super::check::{Checked, Checker, Noted, UndoRead};
 use crate::expression::scan::{self, Piece};
 use crate::expression::{Expression, Template};
-use crate::format::{At, pointer_to, quoted};
+use crate::format::{At, did_you_mean, pointer_to, quoted};
 
 /// Where an expression stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +65,7 @@ impl Checker<'_> {
         match Template::compile(json, &place.roots()) {
             Ok(template) => {
                 self.reads(template.steps().iter(), json, place, pointer);
+                self.reads_of_input(&template.inputs(), json, pointer);
                 Ok(template)
             }
             Err(error) => {
@@ -94,7 +97,9 @@ impl Checker<'_> {
         };
         match Expression::compile(text.get(source.clone()).unwrap_or_default(), &place.roots()) {
             Ok(expression) => {
-                self.reads(expression.steps().iter(), &Value::String(text.to_owned()), place, pointer);
+                let json = Value::String(text.to_owned());
+                self.reads(expression.steps().iter(), &json, place, pointer);
+                self.reads_of_input(expression.inputs(), &json, pointer);
                 Ok(expression)
             }
             Err(error) => {
@@ -128,6 +133,19 @@ impl Checker<'_> {
             {
                 after.insert(read);
             }
+        }
+    }
+
+    /// Notes what is read of the input that its schema does not speak of: that is null, unless the schema is too short.
+    fn reads_of_input(&mut self, names: &BTreeSet<String>, json: &Value, pointer: &str) {
+        let Some(known) = &self.known_inputs else { return };
+        for name in names.iter().filter(|name| !known.contains(*name)) {
+            let exact = format!(".input.{name}");
+            let place = find_text(json, "", &exact).or_else(|| find_text(json, "", name));
+            let (below, at) = place.map_or((String::new(), At::Value), |(below, offset)| (below, At::Inside(offset)));
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            let message = || format!("the schema of the input does not speak of {}{near}", quoted(name));
+            self.notes.add_at(&format!("{pointer}{below}"), at, message);
         }
     }
 

@@ -131,6 +131,11 @@ impl Expression {
         &self.0.reads.steps
     }
 
+    /// The fixed names read as `.input.NAME`.
+    pub fn inputs(&self) -> &BTreeSet<String> {
+        &self.0.reads.inputs
+    }
+
     /// The first names read: `input`, `steps`, …
     pub fn roots(&self) -> &BTreeSet<String> {
         &self.0.reads.roots

@@ -96,6 +96,11 @@ impl Template {
         self.names(Expression::steps)
     }
 
+    /// The fixed names read as `.input.NAME`.
+    pub fn inputs(&self) -> BTreeSet<String> {
+        self.names(Expression::inputs)
+    }
+
     /// The first names read: `input`, `steps`, …
     pub fn roots(&self) -> BTreeSet<String> {
         self.names(Expression::roots)

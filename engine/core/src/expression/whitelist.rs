@@ -26,6 +26,8 @@ pub(super) struct Reads {
     pub(super) roots: BTreeSet<String>,
     /// The names after `.steps`.
     pub(super) steps: BTreeSet<String>,
+    /// The fixed names after `.input`.
+    pub(super) inputs: BTreeSet<String>,
 }
 
 /// Checks a parsed expression. Without any roots `.` itself may be used.
@@ -319,6 +321,8 @@ impl<'s> Checker<'_, 's> {
                 return self.refuse("after `.steps` a fixed name must follow, as `.steps.NAME`");
             };
             self.reads.steps.insert(step.to_owned());
+        } else if root == "input" {
+            self.reads.inputs.extend(name(1).map(str::to_owned));
         }
         Ok(())
     }

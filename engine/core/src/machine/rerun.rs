@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::definition::{Definition, StepIndex};
 use crate::event::{Event, RunStarted, SkipReason};
 use crate::failure::{Effect, Failure};
+use crate::format::did_you_mean;
 use crate::id::{Name, RunId, Seq};
 use crate::machine::Machine;
 use crate::payload::Payload;
@@ -35,7 +36,9 @@ pub enum Carried<Output> {
 pub fn plan(definition: &Definition, source: &State, from: &Name) -> Result<Plan, Answer> {
     let first = definition.find(from.as_str()).filter(|index| !definition.is_on_failure(*index)).ok_or_else(|| {
         let steps: Vec<&str> = definition.steps().iter().map(|step| step.name.as_str()).collect();
-        Answer::refused("NO_SUCH_STEP", format!("the workflow has no step `{from}`; it has {}", steps.join(", ")))
+        let near = did_you_mean(from.as_str(), steps.iter().copied());
+        let known = if near.is_empty() { format!("; it has {}", shortened(&steps)) } else { near };
+        Answer::refused("NO_SUCH_STEP", format!("the workflow has no step `{from}`{known}"))
     })?;
     let mut plan = Plan::new();
     for index in definition.topological() {
@@ -94,6 +97,13 @@ fn carried(
         }
     };
     Ok(Some(carried))
+}
+
+/// The names, the first of them where they are many.
+fn shortened(names: &[&str]) -> String {
+    const SHOWN: usize = 20;
+    let first = names.get(..SHOWN).unwrap_or(names).join(", ");
+    if names.len() > SHOWN { format!("{first} and {} more", names.len() - SHOWN) } else { first }
 }
 
 fn output_of(known: &StepState) -> Option<Seq> {

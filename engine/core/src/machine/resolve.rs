@@ -4,6 +4,7 @@ use crate::definition::StepIndex;
 use crate::event::{Event, SkipReason};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure};
+use crate::format::did_you_mean;
 use crate::id::{Name, Side};
 use crate::machine::{Machine, Needs};
 use crate::payload::Payload;
@@ -84,7 +85,9 @@ impl Machine {
         output: Option<&Payload>,
     ) -> Result<Stuck, (&'static str, String)> {
         let Some(index) = self.definition.find(step.as_str()) else {
-            return Err(("NO_SUCH_STEP", format!("the workflow has no step `{step}`")));
+            let names = self.definition.all_steps().iter().map(|step| step.name.as_str());
+            let near = did_you_mean(step.as_str(), names);
+            return Err(("NO_SUCH_STEP", format!("the workflow has no step `{step}`{near}")));
         };
         let state = self.state.step(step);
         if state.undo.status == UndoStatus::Stuck {

@@ -78,9 +78,34 @@ impl Binder {
         Ok(Request { pool, url, method, query, headers, body, room: AnswerRoom::default(), timeout })
     }
 
+    /// Where a bound call goes, as messages may name it: host and port, or, where the environment says which, the
+    /// reference to that. What a reference stands for is never told.
+    pub(crate) fn address(&self, call: &Call, request: &Request) -> Option<String> {
+        let written = match &call.target {
+            Target::Url(_) => None,
+            Target::Service { name, .. } => {
+                let service = self.definition.services().get(name);
+                self.overridden(name).or_else(|| service.map(|service| service.url.as_str()))
+            }
+        };
+        let is_literal = |written: &str| {
+            reference::split(written).is_ok_and(|parts| parts.iter().all(|part| matches!(part, Part::Text(_))))
+        };
+        match written {
+            Some(written) if !is_literal(written) => Some(written.to_owned()),
+            Some(_) | None => {
+                let url = reqwest::Url::parse(&request.url).ok()?;
+                Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+            }
+        }
+    }
+
+    fn overridden(&self, name: &Name) -> Option<&str> {
+        find(&self.run_overrides, name).or_else(|| find(&self.overrides, name))
+    }
+
     async fn base_url(&self, name: &Name, service: Option<&Service>) -> Result<String, Unbound> {
-        let overridden = find(&self.run_overrides, name).or_else(|| find(&self.overrides, name));
-        match (overridden, service) {
+        match (self.overridden(name), service) {
             (Some(MOCK), _) => self.mock_url(name).await,
             (Some(url), _) => self.resolve(url),
             (None, Some(service)) => self.resolve(&service.url),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engine_core::call::Call;
 use engine_core::event::Event;
 use engine_core::id::{RunId, Side};
-use engine_core::machine::{Input, Send};
+use engine_core::machine::{AttemptOutcome, Input, Send};
 use engine_core::payload::Payload;
 use engine_store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -65,7 +65,8 @@ impl Sender {
             Ok(mut request) => {
                 let room = self.memory.answer();
                 request.room = room.clone();
-                let outcome = self.transport.send(request).await;
+                let address = self.binder.address(&call, &request);
+                let outcome = at(address, self.transport.send(request).await);
                 Ended::With(Box::new(Input::AttemptEnded { step, side, attempt, outcome }), room.take())
             }
             Err(Unbound { reason, message }) => {
@@ -113,4 +114,14 @@ impl Sender {
 /// How many bytes a body will have in memory.
 fn body_len(body: &Payload) -> usize {
     usize::try_from(body.len()).unwrap_or(usize::MAX)
+}
+
+/// Says where nobody was reached.
+fn at(address: Option<String>, outcome: AttemptOutcome) -> AttemptOutcome {
+    match (address, outcome) {
+        (Some(address), AttemptOutcome::NotSent { message }) => {
+            AttemptOutcome::NotSent { message: format!("{address}: {message}") }
+        }
+        (_, outcome) => outcome,
+    }
 }

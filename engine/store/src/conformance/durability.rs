@@ -43,6 +43,8 @@ pub async fn definitions_are_kept(world: &mut World) {
     assert_eq!(world.store.definition(two).await.unwrap().as_deref(), Some(large.as_slice()));
     assert_eq!(world.store.current_definition("orders").await, Ok(Some(two)));
     assert_eq!(world.store.current_definition("order").await, Ok(None));
+    let all = vec![("orders".to_owned(), two), ("reports".to_owned(), two)];
+    assert_eq!(world.store.current_definitions().await, Ok(all));
 }
 
 /// A sweep takes the definitions that nobody needs, and none that somebody may need.

@@ -231,6 +231,7 @@ async fn compare(dice: &mut Dice, one: &World, other: &World, context: &str) {
         same!(store, store.claim(&format!("key-{number}"))).unwrap();
         same!(store, store.definition(Digest::of(format!("definition {number}").as_bytes()))).unwrap();
     }
+    same!(store, store.current_definitions()).unwrap();
     for workflow in ["orders", "reports"] {
         same!(store, store.current_definition(workflow)).unwrap();
     }

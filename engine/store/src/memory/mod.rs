@@ -174,6 +174,10 @@ impl Store for MemoryStore {
         self.read(|model| model.current_definition(workflow))
     }
 
+    async fn current_definitions(&self) -> Result<Vec<(String, Digest)>, StoreError> {
+        self.read(Model::current_definitions)
+    }
+
     async fn sweep_definitions(&self) -> Result<u64, StoreError> {
         self.write(Model::sweep_definitions)
     }

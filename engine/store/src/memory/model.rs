@@ -169,6 +169,10 @@ impl Model {
         self.current.get(workflow).copied()
     }
 
+    pub(super) fn current_definitions(&self) -> Vec<(String, Digest)> {
+        self.current.iter().map(|(workflow, digest)| (workflow.clone(), *digest)).collect()
+    }
+
     pub(super) fn sweep_definitions(&mut self) -> u64 {
         let mut kept: BTreeSet<Digest> = self.recent.clone();
         for run in self.runs.values() {
