@@ -35,7 +35,7 @@ pub(crate) fn of_owner(_directory: &DataDirectory, _run: RunId) -> Option<Box<dy
 
 /// Shows what happens to a run, but for the events up to `past`, until it rests or the process is asked to stop.
 pub(crate) async fn watch(watched: &mut dyn Watched, past: Seq, progress: &mut dyn Progress) -> Result<(), CliError> {
-    let mut interrupt = Interrupt::listen()?;
+    let mut interrupt = Interrupt::listen(String::new())?;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {

@@ -277,3 +277,29 @@ fn listed_delays_stand_for_themselves() {
     assert!(schema.is_valid(&serde_json::from_str(file).unwrap()));
     assert!(!schema.is_valid(&serde_json::from_str(&file.replace("\"5s\"", "\"soon\"")).unwrap()));
 }
+
+#[test]
+fn what_the_schema_does_not_speak_of_is_noted() {
+    let notes = |schema: Value| {
+        let file = json!({
+            "format": "engine/1", "name": "orders", "version": "1",
+            "input": { "schema": schema },
+            "steps": { "a": { "when": "${ .input.express }", "value": ["${ .input.order_idd }", "${ .input }"] } },
+        });
+        let definition = Definition::from_json(&file.to_string()).unwrap();
+        definition.notes().iter().map(|note| (note.pointer.clone(), note.message.clone())).collect::<Vec<_>>()
+    };
+    let listed = json!({ "properties": { "order_id": {}, "express": {} } });
+    let expected = "the schema of the input does not speak of `order_idd`: did you mean `order_id`?";
+    assert_eq!(notes(listed.clone()), [("/steps/a/value/0".to_owned(), expected.to_owned())]);
+    assert_eq!(notes(json!({ "additionalProperties": false })).len(), 2);
+    let mut open = listed;
+    open["additionalProperties"] = json!(true);
+    assert_eq!(notes(open), []);
+    assert_eq!(notes(json!({ "type": "object" })), []);
+}
+
+#[test]
+fn the_shipped_workflow_reads_only_what_its_schema_speaks_of() {
+    assert_eq!(order_saga().notes(), []);
+}

@@ -48,15 +48,15 @@ impl Engine {
         source: &State,
         request: &Request,
         from: &Name,
-    ) -> Result<(Answer, Option<RunId>), RequestError> {
+    ) -> Result<Answer, RequestError> {
         let key = rerun_key(source.run, &request.id);
-        if let Some(claim) = self.store().claim(&key).await.map_err(LoadError::Store)? {
-            return Ok((Answer::Accepted, Some(claim.run)));
+        if self.store().claim(&key).await.map_err(LoadError::Store)?.is_some() {
+            return Ok(Answer::Accepted);
         }
         let definition = self.definition(source.definition).await?;
         let plan = match machine::plan(&definition, source, from) {
             Ok(plan) => plan,
-            Err(refusal) => return Ok((refusal, None)),
+            Err(refusal) => return Ok(refusal),
         };
         let reservation = self.fresh_run();
         let (run, now) = (reservation.run(), self.now());
@@ -80,10 +80,10 @@ impl Engine {
         machine.hold();
         let (mut task, _) = self.task(run, machine, input, Seq(0)).ok_or(DriveError::ShuttingDown)?;
         match task.first_turn(Besides { claims, ..Besides::default() }).await {
-            Ok(()) => Ok((Answer::Accepted, Some(run))),
-            Err(Broken::Commit(CommitError::NotHeld { .. })) => Ok((id_has_moved(source), None)),
+            Ok(()) => Ok(Answer::Accepted),
+            Err(Broken::Commit(CommitError::NotHeld { .. })) => Ok(id_has_moved(source)),
             // The same request, at the same moment.
-            Err(Broken::Commit(CommitError::Claimed { holder, .. })) => Ok((Answer::Accepted, Some(holder))),
+            Err(Broken::Commit(CommitError::Claimed { .. })) => Ok(Answer::Accepted),
             Err(broken) => Err(RequestError::NotCommitted(broken.to_string())),
         }
     }

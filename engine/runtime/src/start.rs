@@ -185,6 +185,13 @@ pub(crate) fn claim_key(workflow: &Name, workflow_id: &str) -> String {
     format!("workflow/{workflow}/{workflow_id}")
 }
 
+/// The labels of a run: its own, and those of its workflow that it does not set itself.
+fn labels(definition: &Definition, own: Vec<(String, String)>) -> Vec<(String, String)> {
+    let is_set = |key: &str| own.iter().any(|(own, _)| own == key);
+    let inherited: Vec<_> = definition.labels().iter().filter(|(key, _)| !is_set(key)).cloned().collect();
+    inherited.into_iter().chain(own).collect()
+}
+
 fn started(start: Start) -> RunStarted {
     let definition = &start.definition;
     let request_id = start.workflow_id.as_ref().map_or_else(|| "start".to_owned(), |id| format!("start/{id}"));
@@ -197,7 +204,7 @@ fn started(start: Start) -> RunStarted {
         request_id,
         actor: start.actor,
         input: Payload::json(start.input),
-        labels: definition.labels().iter().cloned().chain(start.labels).collect(),
+        labels: labels(definition, start.labels),
         priority: 0,
         start_at: None,
         expires_at: None,

@@ -64,7 +64,7 @@ impl Engine {
         }
         match &request.demand {
             Demand::Delete => self.delete(run, &request.id).await.map(Some),
-            Demand::Rerun { from } => self.rerun_ended(&state, &request, from).await.map(|(answer, _)| Some(answer)),
+            Demand::Rerun { from } => self.rerun_ended(&state, &request, from).await.map(Some),
             Demand::Signal { .. }
             | Demand::Cancel { .. }
             | Demand::Terminate { .. }

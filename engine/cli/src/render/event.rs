@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_core::event::{CancelCause, Event, Recorded, RunStarted, SkipReason};
+use engine_core::event::{CancelCause, Event, Origin, Recorded, RunStarted, SkipReason};
 use engine_core::event::{StopCause, TriedAndFailed};
 use engine_core::failure::{Effect, StepFailure};
 use engine_core::id::{Name, Side};
@@ -117,7 +117,11 @@ pub(crate) fn flag(action: Resolution) -> &'static str {
 
 fn run_started(started: &RunStarted) -> String {
     let id = started.workflow_id.as_ref().map(|id| format!(" as {}", one_line(id))).unwrap_or_default();
-    format!("{} {} started{id} by {}", started.workflow, one_line(&started.version), one_line(&started.actor))
+    let anew = match &started.origin {
+        Some(Origin::Rerun { run, from }) => format!(", to carry run {run} out anew from {from}"),
+        Some(Origin::Import { .. }) | None => String::new(),
+    };
+    format!("{} {} started{id} by {}{anew}", started.workflow, one_line(&started.version), one_line(&started.actor))
 }
 
 fn tried(failed: &TriedAndFailed, side: Side) -> String {

@@ -116,7 +116,7 @@ fn listed(title: &str, failures: &[StepFailure]) -> Vec<String> {
 fn stuck(report: &Report, wording: Wording<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if !report.stuck.is_empty() {
-        lines.push("to be resolved by one of these commands:".to_owned());
+        lines.push("to be resolved by one of these commands (with --wait the run is driven on at once):".to_owned());
     }
     for stuck in &report.stuck {
         let what = match &stuck.step {

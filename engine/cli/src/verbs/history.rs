@@ -54,7 +54,7 @@ async fn follow(
     history: Vec<Recorded>,
     watched: &mut dyn Watched,
 ) -> Result<(), CliError> {
-    let mut interrupt = Interrupt::listen()?;
+    let mut interrupt = Interrupt::listen(String::new())?;
     let start = history.first().map_or(Timestamp::from_millis(0), |first| first.at);
     let past = history.last().map_or(Seq(0), |last| last.seq);
     let mut keys = Keys::new(run);
