@@ -80,10 +80,9 @@ impl Engine {
         machine.hold();
         let (mut task, _) = self.task(run, machine, input, Seq(0)).ok_or(DriveError::ShuttingDown)?;
         match task.first_turn(Besides { claims, ..Besides::default() }).await {
-            Ok(()) => Ok(Answer::Accepted),
+            // Claimed by the same request, at the same moment.
+            Ok(()) | Err(Broken::Commit(CommitError::Claimed { .. })) => Ok(Answer::Accepted),
             Err(Broken::Commit(CommitError::NotHeld { .. })) => Ok(id_has_moved(source)),
-            // The same request, at the same moment.
-            Err(Broken::Commit(CommitError::Claimed { .. })) => Ok(Answer::Accepted),
             Err(broken) => Err(RequestError::NotCommitted(broken.to_string())),
         }
     }
