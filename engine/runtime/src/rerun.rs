@@ -22,7 +22,8 @@ impl Engine {
     /// Gives the answer, and the new run where it was accepted.
     ///
     /// # Errors
-    /// See [`RequestError`]; nothing was stored.
+    /// See [`RequestError`]; nothing was stored, unless the new run is there and could not be driven: then the same
+    /// request finds it.
     pub async fn rerun(&self, source: RunId, request: Request) -> Result<(Answer, Option<RunId>), RequestError> {
         let id = request.id.clone();
         let answer = self.request(source, request).await?;

@@ -132,6 +132,11 @@ impl Store for FaultStore {
         self.memory.current_definition(workflow).await
     }
 
+    async fn current_definitions(&self) -> Result<Vec<(String, Digest)>, StoreError> {
+        self.open().await?;
+        self.memory.current_definitions().await
+    }
+
     async fn sweep_definitions(&self) -> Result<u64, StoreError> {
         self.write(self.memory.sweep_definitions(), Err).await
     }
