@@ -176,7 +176,12 @@ impl Slot {
 impl Machine {
     /// The command that should be outstanding in this slot.
     pub(super) fn wanted(&self, slot: &Slot) -> Option<Command> {
-        if self.state.end.is_some() || self.state.is_set_aside() {
+        if self.state.is_set_aside() { None } else { self.wanted_if_driven(slot) }
+    }
+
+    /// The same, were the run not set aside: a timer's row may still stand in the store.
+    pub(super) fn wanted_if_driven(&self, slot: &Slot) -> Option<Command> {
+        if self.state.end.is_some() {
             return None;
         }
         match slot {

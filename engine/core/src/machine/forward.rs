@@ -128,7 +128,7 @@ impl Machine {
     pub(super) fn key(&self, step: &Name, side: Side) -> Value {
         let state = self.state.step(step);
         // What is stuck is rendered anew only where it did nothing, and then goes out under the next key.
-        let epoch = state.tries(side).epoch + u32::from(state.activity(side) == Activity::Stuck);
+        let epoch = state.tries(side).epoch.saturating_add(u32::from(state.activity(side) == Activity::Stuck));
         Value::string(IdempotencyKey::derive(self.state.run, step, side, epoch).as_str())
     }
 
@@ -285,8 +285,7 @@ impl Machine {
             Forward::Stuck => state.effect == Effect::None,
             Forward::InFlight => {
                 // An attempt that begins in this very turn has not been sent.
-                let slot = Slot::Step(name, Side::Forward);
-                self.handed_out.get(&slot) != self.wanted(&slot).as_ref()
+                !self.is_handed_out(&Slot::Step(name, Side::Forward))
             }
             Forward::Pending
             | Forward::BackingOff { .. }
@@ -321,8 +320,8 @@ impl Machine {
             TimerKey::RunTimeout => self.run_timed_out(),
             TimerKey::Retry(step, side) => {
                 let state = self.state.step(step);
-                let attempt = state.tries(*side).attempt + 1;
-                if self.state.paused {
+                let attempt = state.tries(*side).attempt.saturating_add(1);
+                if self.state.holds_back() {
                     return;
                 }
                 if matches!(state.activity(*side), Activity::BackingOff { due } if due <= self.now) {

@@ -116,7 +116,7 @@ impl Machine {
             settling: false,
             held: false,
         };
-        let is_timer = |slot: &&Slot| matches!(machine.wanted(slot), Some(Command::SetTimer { .. }));
+        let is_timer = |slot: &&Slot| matches!(machine.wanted_if_driven(slot), Some(Command::SetTimer { .. }));
         machine.timers = machine.touched.iter().filter(is_timer).cloned().collect();
         machine
     }
@@ -323,6 +323,11 @@ impl Machine {
 
     fn name(&self, index: StepIndex) -> Name {
         self.definition.step(index).name.clone()
+    }
+
+    /// Whether what should be outstanding in this slot was handed out before this turn.
+    fn is_handed_out(&self, slot: &Slot) -> bool {
+        self.handed_out.get(slot) == self.wanted(slot).as_ref()
     }
 
     /// Whether this very attempt is in flight; a result of any other one comes too late and is dropped.

@@ -26,9 +26,11 @@ impl Machine {
             cut_off.iter().filter_map(|(name, side)| self.not_made_again(name, *side)).collect();
         self.emit(Event::RecoveryNoted { cut_off });
         for (index, side, given_up) in lost {
-            // One of them may have stopped the run, and the others with it.
-            if self.state.activity(&self.name(index), side) != Activity::InFlight {
-                continue;
+            match self.state.activity(&self.name(index), side) {
+                // Parked where the run is paused or set aside: it is given up all the same.
+                Activity::InFlight | Activity::Parked => {}
+                // One of them may have stopped the run, and the others with it.
+                Activity::Idle | Activity::BackingOff { .. } | Activity::Stuck => continue,
             }
             match side {
                 Side::Forward => self.give_up(index, given_up),

@@ -123,7 +123,7 @@ impl Machine {
     fn cancel_if_possible(&mut self, request: &Request) {
         if self.is_pivot_done() {
             self.answer(request, pivot_is_done());
-        } else if self.is_pivot_open() {
+        } else if self.is_pivot_open() && !self.is_pivot_unsent() {
             let held_already = self.state.cancel_held.is_some();
             self.answer(request, if held_already { Answer::NoOp } else { Answer::Held });
         } else {
@@ -132,10 +132,18 @@ impl Machine {
         }
     }
 
+    /// Whether the pivot begins in this very turn: it has not been sent, so it can be withdrawn.
+    fn is_pivot_unsent(&self) -> bool {
+        self.definition.pivot().is_some_and(|pivot| {
+            let name = self.name(pivot);
+            self.state.step(&name).effect == Effect::None && !self.is_handed_out(&Slot::Step(name, Side::Forward))
+        })
+    }
+
     /// A cancel that was held while the pivot was open is decided once that has settled.
     pub(super) fn settle_held_cancel(&mut self) {
         let Some(id) = self.state.cancel_held.clone() else { return };
-        if self.is_pivot_open() {
+        if self.is_pivot_open() || self.state.end.is_some() {
             return;
         }
         if self.is_pivot_done() {
@@ -157,6 +165,10 @@ impl Machine {
     /// The run ends at once. Attempts in flight are abandoned: what they did is unknown.
     fn terminate(&mut self, request: &Request) {
         self.answer(request, Answer::Accepted);
+        if let Some(id) = self.state.cancel_held.clone() {
+            let message = "the run was terminated before its pivot had settled: nothing is undone";
+            self.emit(Event::RequestSettled { id, answer: Answer::refused("ENDED", message) });
+        }
         let steps: Vec<Name> = self.state.steps().map(|(name, _)| name.clone()).collect();
         for step in steps {
             self.abandon(step.clone(), Side::Forward);
@@ -179,7 +191,7 @@ impl Machine {
             Activity::Idle | Activity::Stuck => return,
             Activity::BackingOff { .. } | Activity::Parked => known,
             // An attempt that begins in this very turn has not been sent.
-            Activity::InFlight if self.handed_out.get(&slot) != self.wanted(&slot).as_ref() => known,
+            Activity::InFlight if !self.is_handed_out(&slot) => known,
             Activity::InFlight if known == Effect::Done => known,
             Activity::InFlight => Effect::Unknown,
         };

@@ -32,7 +32,7 @@ pub enum Carried<Output> {
 ///
 /// # Errors
 /// The refusal, where a step before it was not carried out, or was undone, or where what a step did that the rerun
-/// would carry out once more beside it is unknown.
+/// would carry out once more beside it is unknown or remains.
 pub fn plan(definition: &Definition, source: &State, from: &Name) -> Result<Plan, Answer> {
     let first = definition.find(from.as_str()).filter(|index| !definition.is_on_failure(*index)).ok_or_else(|| {
         let steps: Vec<&str> = definition.steps().iter().map(|step| step.name.as_str()).collect();
@@ -62,41 +62,32 @@ fn carried(
     let step = &definition.step(index).name;
     let known = source.step(step);
     let is_before = definition.is_ancestor(index, first);
-    if known.undo.status != UndoStatus::NotBegun && is_before {
+    let is_forgiven = known.forward == Forward::Failed { fatal: false };
+    // What was forgiven gave nothing that could be built on: undone at once, it is as if it had not happened.
+    if known.undo.status != UndoStatus::NotBegun && is_before && !(is_forgiven && !known.has_lasting_effect()) {
         let message = format!("step `{step}` was undone, and `{from}` builds on it: rerun from `{step}` or before it");
         return Err(Answer::refused("UNDONE", message));
     }
-    if known.effect == Effect::Unknown && known.undo.status != UndoStatus::Undone {
+    if known.effect == Effect::Unknown && known.has_lasting_effect() {
         let message =
             format!("what step `{step}` did is unknown: rerun from `{step}` or before it, once that is clear");
         return Err(Answer::refused("EFFECT_UNKNOWN", message));
     }
-    let carried = match (known.forward, output_of(known)) {
-        (Forward::Done, Some(output)) if known.undo.status == UndoStatus::NotBegun => Carried::Done(output),
-        (Forward::Skipped(reason), _) => Carried::Skipped(reason),
-        (Forward::Failed { fatal: false }, _) if known.undo.status == UndoStatus::NotBegun => {
-            let unsaid = || Failure::new("FAILED", "it failed in the run that this one continues");
-            Carried::Failed(known.failure.clone().unwrap_or_else(unsaid))
-        }
-        (
-            Forward::Pending
-            | Forward::InFlight
-            | Forward::BackingOff { .. }
-            | Forward::Parked
-            | Forward::Stuck
-            | Forward::Done
-            | Forward::Failed { .. },
-            _,
-        ) => {
-            if is_before {
-                let message =
-                    format!("step `{step}` was not carried out, and `{from}` comes after it: rerun from `{step}`");
-                return Err(Answer::refused("NOT_DONE", message));
-            }
-            return Ok(None);
-        }
-    };
-    Ok(Some(carried))
+    if let Some(carried) = kept(known) {
+        return Ok(Some(carried));
+    }
+    if is_before {
+        let message = format!("step `{step}` was not carried out, and `{from}` comes after it: rerun from `{step}`");
+        return Err(Answer::refused("NOT_DONE", message));
+    }
+    if known.has_lasting_effect() {
+        let message = format!(
+            "what step `{step}` did remains, and the rerun would do it once more: rerun from `{step}` or before it, \
+             once that is seen to"
+        );
+        return Err(Answer::refused("EFFECT_REMAINS", message));
+    }
+    Ok(None)
 }
 
 /// The names, the first of them where they are many.
@@ -106,8 +97,25 @@ fn shortened(names: &[&str]) -> String {
     if names.len() > SHOWN { format!("{first} and {} more", names.len() - SHOWN) } else { first }
 }
 
-fn output_of(known: &StepState) -> Option<Seq> {
-    known.output.as_ref().map(|output| output.seq)
+/// How a step ended that needs not be carried out anew.
+fn kept(known: &StepState) -> Option<Carried<Seq>> {
+    match known.forward {
+        Forward::Done if known.undo.status == UndoStatus::NotBegun => {
+            known.output.as_ref().map(|output| Carried::Done(output.seq))
+        }
+        Forward::Skipped(reason) => Some(Carried::Skipped(reason)),
+        Forward::Failed { fatal: false } => {
+            let unsaid = || Failure::new("FAILED", "it failed in the run that this one continues");
+            Some(Carried::Failed(known.failure.clone().unwrap_or_else(unsaid)))
+        }
+        Forward::Pending
+        | Forward::InFlight
+        | Forward::BackingOff { .. }
+        | Forward::Parked
+        | Forward::Stuck
+        | Forward::Done
+        | Forward::Failed { fatal: true } => None,
+    }
 }
 
 impl Machine {

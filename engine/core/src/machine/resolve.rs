@@ -131,7 +131,7 @@ impl Machine {
             // What provably did nothing is rendered anew, under a new key; else the same request is sent again.
             Resolution::Retry if effect == Effect::None => self.begin_step(index)?,
             Resolution::Retry => {
-                self.emit(Event::AttemptStarted { step, side: Side::Forward, attempt: attempt + 1 });
+                self.emit(Event::AttemptStarted { step, side: Side::Forward, attempt: attempt.saturating_add(1) });
             }
             Resolution::Done => {
                 let output = output.cloned().unwrap_or_else(|| Payload::json(*b"null"));
@@ -158,7 +158,7 @@ impl Machine {
     fn resolve_undo(&mut self, index: StepIndex, action: Resolution) -> Result<(), Needs> {
         let step = self.name(index);
         let undo = &self.state.step(&step).undo;
-        let attempt = undo.tries.attempt + 1;
+        let attempt = undo.tries.attempt.saturating_add(1);
         match action {
             Resolution::Retry if undo.effect == Effect::None => self.begin_compensation(index)?,
             Resolution::Retry => self.emit(Event::AttemptStarted { step, side: Side::Compensation, attempt }),

@@ -15,7 +15,7 @@ impl State {
         let (seq, at) = (recorded.seq, recorded.at);
         self.last = seq;
         self.results += u64::from(recorded.event.is_result());
-        let paused = self.paused;
+        let held_back = self.holds_back();
         match &recorded.event {
             // Only ever the first event, which `begin` takes.
             Event::RunStarted(_) => {}
@@ -29,7 +29,7 @@ impl State {
             Event::RunUnstuck => self.unstick(at),
             Event::RecoveryNoted { cut_off } => {
                 for (step, side) in cut_off {
-                    self.touch(step, |state| state.cut_off(*side, at, paused));
+                    self.touch(step, |state| state.cut_off(*side, at, held_back));
                 }
             }
             Event::RunCompleted { output, residue, .. } => {
@@ -43,10 +43,10 @@ impl State {
             Event::RunCancelled { cause, residue, .. } => self.end(at, Status::Cancelled, Some(*cause), residue),
             Event::StepScheduled { step, .. } => self.touch(step, |state| {
                 state.tries.begin(seq, at, state.forward == Forward::Stuck);
-                state.forward = if paused { Forward::Parked } else { Forward::InFlight };
+                state.forward = if held_back { Forward::Parked } else { Forward::InFlight };
             }),
             Event::AttemptStarted { step, side, attempt } => {
-                self.touch(step, |state| state.again(*side, *attempt, at, paused));
+                self.touch(step, |state| state.again(*side, *attempt, at, held_back));
             }
             Event::AttemptFailed(failed) => self.touch(&failed.step, |state| state.attempt_failed(failed, at)),
             Event::StepCompleted { step, output, .. } => self.touch(step, |state| {
@@ -78,7 +78,7 @@ impl State {
             }),
             Event::CompensationStarted { step, .. } => self.touch(step, |state| {
                 state.undo.tries.begin(seq, at, state.undo.status == UndoStatus::Stuck);
-                state.undo.status = if paused { UndoStatus::Parked } else { UndoStatus::InFlight };
+                state.undo.status = if held_back { UndoStatus::Parked } else { UndoStatus::InFlight };
             }),
             Event::CompensationAttemptFailed(failed) => {
                 self.touch(&failed.step, |state| state.undo_attempt_failed(failed, at));
@@ -198,16 +198,16 @@ impl StepState {
         self.end(Forward::Skipped(reason), at, None);
     }
 
-    /// A further attempt begins; of a run that is paused, it waits.
-    fn again(&mut self, side: Side, attempt: u32, at: Timestamp, paused: bool) {
+    /// A further attempt begins; of a run that is paused or set aside, it waits.
+    fn again(&mut self, side: Side, attempt: u32, at: Timestamp, held_back: bool) {
         match side {
             Side::Forward => {
                 self.tries.again(attempt, at, self.forward == Forward::Stuck);
-                self.forward = if paused { Forward::Parked } else { Forward::InFlight };
+                self.forward = if held_back { Forward::Parked } else { Forward::InFlight };
             }
             Side::Compensation => {
                 self.undo.tries.again(attempt, at, self.undo.status == UndoStatus::Stuck);
-                self.undo.status = if paused { UndoStatus::Parked } else { UndoStatus::InFlight };
+                self.undo.status = if held_back { UndoStatus::Parked } else { UndoStatus::InFlight };
             }
         }
     }
@@ -243,17 +243,17 @@ impl StepState {
     }
 
     /// The attempt in flight was cut off: what it did is unknown, and the next attempt begins.
-    fn cut_off(&mut self, side: Side, at: Timestamp, paused: bool) {
+    fn cut_off(&mut self, side: Side, at: Timestamp, held_back: bool) {
         match side {
             Side::Forward => {
                 if self.effect == Effect::None {
                     self.effect = Effect::Unknown;
                 }
-                self.again(side, self.tries.attempt + 1, at, paused);
+                self.again(side, self.tries.attempt.saturating_add(1), at, held_back);
             }
             Side::Compensation => {
                 self.undo.effect = Effect::Unknown;
-                self.again(side, self.undo.tries.attempt + 1, at, paused);
+                self.again(side, self.undo.tries.attempt.saturating_add(1), at, held_back);
             }
         }
     }

@@ -180,6 +180,11 @@ impl State {
         self.stuck.iter().any(|stuck| stuck.reason == StuckReason::Poison)
     }
 
+    /// Whether nothing of it begins: it is paused, or set aside.
+    pub fn holds_back(&self) -> bool {
+        self.paused || self.is_set_aside()
+    }
+
     /// How many attempts are in flight.
     pub fn in_flight(&self) -> usize {
         self.tally.in_flight

@@ -9,7 +9,7 @@
 //! | `InFlight` | `StepCompleted`, `StepFailed`, `StepStuck` | Done, Failed, Stuck |
 //! | `InFlight` | `RecoveryNoted` | `InFlight` (the next attempt) |
 //! | `InFlight` | `RunStuck` that parks it | Parked |
-//! | any | whatever begins an attempt while the run is paused | Parked instead of `InFlight` |
+//! | any | whatever begins an attempt while the run is paused or set aside | Parked instead of `InFlight` |
 //! | Parked | `RunUnstuck`, the end of a pause | `InFlight` |
 //! | `BackingOff` | `AttemptStarted` | `InFlight` |
 //! | `BackingOff`, Parked | `StepFailed` (the run stopped) | Failed |

@@ -47,8 +47,8 @@ impl Tries {
     /// The first attempt of a newly rendered call begins; under the next key where an operator asked for it, who may
     /// only where the calls before provably did nothing.
     pub(super) fn begin(&mut self, call: Seq, at: Timestamp, afresh: bool) {
-        let epoch = self.epoch + u32::from(afresh);
-        *self = Self { attempt: self.attempt + 1, call: Some(call), since: at, epoch, ..Self::NONE };
+        let epoch = self.epoch.saturating_add(u32::from(afresh));
+        *self = Self { attempt: self.attempt.saturating_add(1), call: Some(call), since: at, epoch, ..Self::NONE };
     }
 
     /// A further attempt begins; with a fresh budget where an operator asked for it.
