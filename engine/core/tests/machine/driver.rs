@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) crashes: usize,
     /// Attempts that are not sent for want of a secret.
     pub(crate) unsent: usize,
+    /// Requests from outside, beside those that see to something stuck.
+    pub(crate) requests: usize,
     pub(crate) supply: Supply,
     /// Whether the machine is made anew from the history before every turn, with everything still in flight.
     pub(crate) anew: bool,
@@ -42,7 +44,7 @@ pub(crate) enum Supply {
 }
 
 impl Plan {
-    pub(crate) const CALM: Self = Self { crashes: 0, unsent: 0, supply: Supply::AsAsked, anew: false };
+    pub(crate) const CALM: Self = Self { crashes: 0, unsent: 0, requests: 0, supply: Supply::AsAsked, anew: false };
 }
 
 /// Everything about a run but the machine.
@@ -67,6 +69,8 @@ pub(crate) struct Scene {
     keys: BTreeMap<(Name, Side), IdempotencyKey>,
     retried: BTreeSet<(Name, Side)>,
     requests: usize,
+    /// Steps that an operator had tried again, and whose attempt is not sent yet.
+    owed: BTreeSet<(Name, Side)>,
     /// Forward attempts that a step was granted: its first, those of an operator, those that were never sent.
     granted: BTreeMap<Name, usize>,
 }
@@ -128,6 +132,7 @@ impl Driver {
             keys: BTreeMap::new(),
             retried: BTreeSet::new(),
             requests: 0,
+            owed: BTreeSet::new(),
             granted: BTreeMap::new(),
         };
         let mut driver = Self { scene, machine, shadow };
@@ -175,7 +180,8 @@ impl Driver {
             let active: Vec<_> = scene.active.values().cloned().collect();
             assert_eq!((turn.events, turn.commands), (Vec::new(), active), "what a run that is taken up does");
         }
-        let moves = self.deliver() | self.resolve_something();
+        let moves = self.deliver() | self.resolve_something() | self.resume_perhaps();
+        self.meddle();
         self.pass_time(!moves);
         self.turn();
     }
@@ -192,9 +198,50 @@ impl Driver {
                 scene.cut_off.insert(send.step);
             }
         }
+        if scene.plan.requests > 0 && scene.random.once_in(6) {
+            // It died of this run, or so it seems: the next process sets the run aside.
+            let (reason, message) = (StuckReason::Poison, "the process died of it".to_owned());
+            let seq = Seq(scene.history.len() as u64).next();
+            let event = Event::RunStuck { reason, message, parked: None };
+            let recorded = Recorded { seq, at: scene.now, event };
+            self.shadow.apply(&recorded);
+            scene.history.push(recorded);
+        }
         self.machine = scene.machine();
         self.machine.push(Input::Recovered);
+        self.meddle();
         self.turn();
+    }
+
+    /// Somebody asks for something, perhaps under an id that was used before.
+    fn meddle(&mut self) {
+        let scene = &mut self.scene;
+        while scene.plan.requests > 0 && scene.random.once_in(3) {
+            scene.plan.requests -= 1;
+            let demand = match scene.random.below(14) {
+                0..4 => Demand::Pause,
+                4..6 => Demand::Resume,
+                6..10 => Demand::Signal { name: Name::new("go"), payload: Payload::json(*b"1") },
+                10..12 => Demand::Cancel { reason: None },
+                12 => Demand::Rerun { from: Name::new("s") },
+                _ if scene.random.once_in(2) => Demand::Terminate { reason: None },
+                _ => Demand::Delete,
+            };
+            let id = format!("meddling-{}", scene.random.below(12));
+            self.machine.push(Input::Request(Request { id, actor: "operator".to_owned(), demand }));
+        }
+    }
+
+    /// A paused run is resumed now and then, at the latest where nothing else moves. True where it is.
+    fn resume_perhaps(&mut self) -> bool {
+        let scene = &mut self.scene;
+        if !self.machine.state().paused || !(scene.active.is_empty() || scene.random.once_in(4)) {
+            return false;
+        }
+        scene.requests += 1;
+        let id = format!("request-{}", scene.requests);
+        self.machine.push(Input::Request(Request { id, actor: "operator".to_owned(), demand: Demand::Resume }));
+        true
     }
 
     /// Some results come. True where there were any.
@@ -298,9 +345,15 @@ impl Driver {
         }
         assert_eq!(self.shadow, *self.machine.state(), "folding the history gives another state");
         scene.turns.push(scene.history.len());
+        scene.note_retries(&turn.events);
         for command in turn.commands {
             scene.hand_out(command, &turn.events, self.machine.state());
         }
+        if self.machine.state().end.is_some() {
+            // What is in flight is left to itself.
+            self.scene.active.retain(|_, command| !matches!(command, Command::Send(_)));
+        }
+        assert_eq!(self.machine.state().status(), self.scene.status(self.machine.state()));
         let active: Vec<_> = self.scene.active.values().cloned().collect();
         assert_eq!(active, self.machine.outstanding(), "what was handed out is not what should be in flight");
     }
@@ -359,9 +412,58 @@ impl Scene {
         }
     }
 
+    /// Steps that an operator has tried again may be sent under a new key, and although the run stopped.
+    fn note_retries(&mut self, events: &[Recorded]) {
+        let mut told = None;
+        for recorded in events {
+            let (name, side) = match &recorded.event {
+                Event::AttemptStarted { step, side, .. } => (step, *side),
+                Event::StepScheduled { step, .. } => (step, Side::Forward),
+                Event::CompensationStarted { step, .. } => (step, Side::Compensation),
+                other => {
+                    told = match asked(other) {
+                        Some(RequestKind::Resolve { step, action: Resolution::Retry }) => step.clone(),
+                        _ => None,
+                    };
+                    continue;
+                }
+            };
+            if told.take().as_ref() == Some(name) {
+                self.owed.insert((name.clone(), side));
+            }
+        }
+    }
+
+    /// The status by what is in flight.
+    fn status(&self, state: &State) -> Status {
+        if let Some(end) = &state.end {
+            return end.status;
+        }
+        let is_attempt = |command: &&Command| matches!(command, Command::Send(_));
+        let is_retry = |command: &&Command| matches!(command, Command::SetTimer { key: TimerKey::Retry(..), .. });
+        let flies = self.active.values().any(|command| is_attempt(&command));
+        let waits = self.active.values().any(|command| is_retry(&command));
+        let sides = |name| [(name, Side::Forward), (name, Side::Compensation)];
+        let stuck = !state.stuck.is_empty()
+            || state
+                .steps()
+                .flat_map(|(name, _)| sides(name))
+                .any(|(name, side)| state.activity(name, side) == Activity::Stuck);
+        match (state.paused, stuck && !flies && !waits, state.stop.is_some(), flies, waits) {
+            (true, ..) => Status::Paused,
+            (_, true, ..) => Status::Stuck,
+            (_, _, true, ..) => Status::Compensating,
+            (_, _, _, false, true) => Status::Waiting,
+            _ => Status::Running,
+        }
+    }
+
     fn check_send(&mut self, send: &Send, events: &[Recorded], state: &State) {
         let place = self.spec.steps.iter().position(|step| step.name == send.step).unwrap();
-        let resolved = was_retried(&send.step, events);
+        let resolved = self.owed.remove(&(send.step.clone(), send.side));
+        let pauses = |recorded: &Recorded| asked(&recorded.event) == Some(&RequestKind::Pause);
+        // What began in the turn of the pause, before it, is sent.
+        assert!(!state.holds_back() || events.iter().any(pauses), "{} is sent although the run is paused", send.step);
         let (forward, own) = (send.side == Side::Forward, place < self.spec.main);
         assert!(!(forward && own && state.stop.is_some()) || resolved, "{} begins after the stop", send.step);
         let call = &self.history[usize::try_from(send.call.0).unwrap() - 1].event;
@@ -385,14 +487,12 @@ impl Scene {
     }
 }
 
-/// Whether an operator had this step tried again.
-pub(crate) fn was_retried(name: &Name, events: &[Recorded]) -> bool {
-    events.iter().any(|recorded| match &recorded.event {
-        Event::RequestAnswered { kind: RequestKind::Resolve { step, action }, answer, .. } => {
-            step.as_ref() == Some(name) && *action == Resolution::Retry && *answer == Answer::Accepted
-        }
-        _ => false,
-    })
+/// What was asked for and is carried out.
+fn asked(event: &Event) -> Option<&RequestKind> {
+    match event {
+        Event::RequestAnswered { kind, answer: Answer::Accepted, .. } => Some(kind),
+        _ => None,
+    }
 }
 
 fn slot(key: &TimerKey) -> Slot {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine_core::event::Event;
+use engine_core::event::{Event, StopCause};
 use engine_core::machine::Command;
 use proptest::prelude::*;
 
@@ -14,7 +14,12 @@ use crate::spec::{Spec, specs};
 fn check(scene: &Scene) {
     audit(scene);
     let completed = matches!(scene.history.last().unwrap().event, Event::RunCompleted { .. });
-    if let Some(expected) = completes(&scene.spec, &scene.cut_off) {
+    let turned = scene.history.iter().any(|recorded| match &recorded.event {
+        Event::StopBegan { cause } => *cause == StopCause::Cancelled,
+        Event::RunCancelled { .. } => true,
+        _ => false,
+    });
+    if let Some(expected) = completes(&scene.spec, &scene.cut_off).filter(|_| !turned) {
         assert_eq!(completed, expected, "whether the run completes");
     }
 }
@@ -31,11 +36,18 @@ proptest! {
         check(&Driver::new(&Arc::new(spec), plan).finish(|_| {}));
     }
 
+    /// Also where somebody pauses, resumes, cancels, terminates and signals at any moment.
+    #[test]
+    fn every_run_answers_by_the_rules(spec in specs(20), crashes in 0..6usize, unsent in 0..3usize, requests in 1..16usize) {
+        let plan = Plan { crashes, unsent, requests, ..Plan::CALM };
+        check(&Driver::new(&Arc::new(spec), plan).finish(|_| {}));
+    }
+
     /// A run can be cut after any turn, and goes on by the rules.
     #[test]
-    fn every_turn_survives_a_crash(spec in specs(8), unsent in 0..2usize) {
+    fn every_turn_survives_a_crash(spec in specs(8), unsent in 0..2usize, requests in 0..6usize) {
         let mut scenes = Vec::new();
-        let plan = Plan { unsent, ..Plan::CALM };
+        let plan = Plan { unsent, requests, ..Plan::CALM };
         Driver::new(&Arc::new(spec), plan).finish(|scene| scenes.push(scene.clone()));
         for scene in scenes {
             let mut machine = scene.machine();
@@ -51,9 +63,9 @@ proptest! {
     /// The same inputs give the same events: again, however payloads are supplied, and however often the run is put
     /// out of memory.
     #[test]
-    fn decisions_repeat(spec in specs(12), unsent in 0..3usize) {
+    fn decisions_repeat(spec in specs(12), unsent in 0..3usize, requests in 0..6usize) {
         let spec = Arc::new(spec);
-        let calm = Plan { unsent, ..Plan::CALM };
+        let calm = Plan { unsent, requests, ..Plan::CALM };
         let first = events(&spec, calm);
         for (supply, anew) in [
             (Supply::AsAsked, false),

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_core::definition::Definition;
-use engine_core::event::{Event, Recorded, StopCause, StuckReason};
+use engine_core::event::{Event, Origin, Recorded, RunStarted, StuckReason};
 use engine_core::id::{Name, RunId, Side};
-use engine_core::machine::{Answered, AttemptOutcome, Body, Command, Input, Machine, Progress, Send, Slot, TimerKey};
+use engine_core::machine::{
+    self, Answered, AttemptOutcome, Body, Carried, Command, Input, Machine, Progress, Send, Slot, TimerKey,
+};
 use engine_core::payload::Payload;
-use engine_core::request::{Answer, Demand, Request, Resolution};
+use engine_core::request::{Demand, Request, Resolution};
 use engine_core::state::{State, Status};
 use engine_core::time::{DisplayDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::words::{answer_word, word};
 use crate::driver::start_event;
 
 /// A run that a test tells.
@@ -80,10 +83,39 @@ impl Story {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let start = start_event(&definition, r#"{"yes":true,"no":false}"#);
         let machine = Machine::start(definition, RunId::from_bytes(RUN), start, now).unwrap();
+        Self::told_by(machine, now)
+    }
+
+    fn told_by(machine: Machine, now: Timestamp) -> Self {
         let mut story =
             Self { machine, history: Vec::new(), now, active: BTreeMap::new(), sent: Vec::new(), told: 0, requests: 0 };
         story.turn();
         story
+    }
+
+    /// The ended run is carried out anew from this step on, or the refusal.
+    pub(super) fn rerun(&self, from: &str) -> Result<Self, String> {
+        let definition = self.machine.definition().clone();
+        let from = Name::new(from);
+        let plan = machine::plan(&definition, self.state(), &from).map_err(|refusal| answer_word(&refusal))?;
+        let carried = plan.into_iter().map(|(step, carried)| {
+            let carried = match carried {
+                Carried::Done(seq) => {
+                    let recorded = &self.history[usize::try_from(seq.0).unwrap() - 1];
+                    Carried::Done(recorded.event.payload().unwrap().clone())
+                }
+                Carried::Skipped(reason) => Carried::Skipped(reason),
+                Carried::Failed(failure) => Carried::Failed(failure),
+            };
+            (step, carried)
+        });
+        let start = RunStarted {
+            origin: Some(Origin::Rerun { run: RunId::from_bytes(RUN), from }),
+            ..start_event(&definition, r#"{"yes":true,"no":false}"#)
+        };
+        let run = RunId::from_bytes([4; 16]);
+        let machine = Machine::rerun(definition, run, start, carried.collect(), self.now).unwrap();
+        Ok(Self::told_by(machine, self.now))
     }
 
     /// What was decided since this was asked last.
@@ -196,10 +228,59 @@ impl Story {
     /// The process ends, and another one takes the run up.
     pub(super) fn crashes(&mut self) {
         self.active.clear();
-        let state = State::fold(RunId::from_bytes(RUN), self.history.iter().cloned()).unwrap();
+        let state = self.refolded();
         self.machine = Machine::resume(self.machine.definition().clone(), state);
         self.machine.push(Input::Recovered);
         self.turn();
+    }
+
+    /// The process died of this run, and the next one sets it aside.
+    pub(super) fn is_poison(&mut self) {
+        let (reason, message) = (StuckReason::Poison, "the process died of it".to_owned());
+        let event = Event::RunStuck { reason, message, parked: None };
+        let seq = self.state().last.next();
+        self.history.push(Recorded { seq, at: self.now, event });
+        self.crashes();
+    }
+
+    fn refolded(&self) -> State {
+        State::fold(self.state().run, self.history.iter().cloned()).unwrap()
+    }
+
+    /// Something is asked of the run; a turn is taken.
+    pub(super) fn demand(&mut self, demand: Demand) -> String {
+        self.requests += 1;
+        let id = format!("request-{}", self.requests);
+        self.demands(&id, demand);
+        self.turn();
+        self.answer_to(&id)
+    }
+
+    pub(super) fn cancel(&mut self) -> String {
+        self.demand(Demand::Cancel { reason: None })
+    }
+
+    pub(super) fn terminate(&mut self) -> String {
+        self.demand(Demand::Terminate { reason: None })
+    }
+
+    pub(super) fn pause(&mut self) -> String {
+        self.demand(Demand::Pause)
+    }
+
+    pub(super) fn resume(&mut self) -> String {
+        self.demand(Demand::Resume)
+    }
+
+    /// Whether nothing is in flight, and no timer is set.
+    pub(super) fn rests(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// What a value step gave.
+    pub(super) fn value(&self, step: &str) -> Value {
+        let output = self.state().step(&Name::new(step)).output.clone().unwrap();
+        serde_json::from_slice(&output.small.unwrap()).unwrap()
     }
 
     /// An operator speaks; a turn is taken.
@@ -256,8 +337,11 @@ impl Story {
                 Command::ClearTimer { key } => drop(self.active.remove(&slot(&key))),
             }
         }
-        let folded = State::fold(RunId::from_bytes(RUN), self.history.iter().cloned()).unwrap();
-        assert_eq!(folded, *self.machine.state());
+        if self.state().end.is_some() {
+            // A run that was terminated leaves its attempts to themselves.
+            self.active.retain(|_, command| !matches!(command, Command::Send(_)));
+        }
+        assert_eq!(self.refolded(), *self.machine.state());
         assert_eq!(self.active.values().cloned().collect::<Vec<_>>(), self.machine.outstanding());
     }
 
@@ -308,59 +392,5 @@ fn slot(key: &TimerKey) -> Slot {
     match key {
         TimerKey::Retry(step, side) => Slot::Step(step.clone(), *side),
         TimerKey::RunTimeout => Slot::RunTimeout,
-    }
-}
-
-fn answer_word(answer: &Answer) -> String {
-    match answer {
-        Answer::Accepted => "accepted".to_owned(),
-        Answer::NoOp => "no-op".to_owned(),
-        Answer::Held => "held".to_owned(),
-        Answer::Refused { code, .. } => format!("refused {code}"),
-    }
-}
-
-fn residue_word(word: &str, residue: &[Name]) -> String {
-    residue.iter().fold(word.to_owned(), |word, name| format!("{word} +{name}"))
-}
-
-fn word(event: &Event) -> String {
-    match event {
-        Event::RunStarted(_) => "start".to_owned(),
-        Event::StopBegan { cause: StopCause::StepFailed(step) } => format!("stop by {step}"),
-        Event::StopBegan { cause: StopCause::Timeout } => "stop by timeout".to_owned(),
-        Event::StopBegan { cause: StopCause::Cancelled } => "stop by cancel".to_owned(),
-        Event::RunStuck { parked, .. } => {
-            format!("run stuck on {}", parked.as_ref().map_or("nothing", |(name, _)| name.as_str()))
-        }
-        Event::RunUnstuck => "run unstuck".to_owned(),
-        Event::RecoveryNoted { cut_off } => {
-            cut_off.iter().fold("recovered".to_owned(), |word, (name, _)| format!("{word} {name}"))
-        }
-        Event::RunCompleted { .. } => "COMPLETED".to_owned(),
-        Event::RunCompensated { .. } => "COMPENSATED".to_owned(),
-        Event::RunFailed { residue, .. } => residue_word("FAILED", residue),
-        Event::RunCancelled { residue, .. } => residue_word("CANCELLED", residue),
-        Event::StepScheduled { step, .. } => format!("begin {step}"),
-        Event::AttemptStarted { step, side: Side::Forward, attempt } => format!("again {step} {attempt}"),
-        Event::AttemptStarted { step, side: Side::Compensation, attempt } => format!("undo again {step} {attempt}"),
-        Event::AttemptFailed(failed) => {
-            format!("retry {} {} {}", failed.step, failed.effect, DisplayDuration(failed.delay))
-        }
-        Event::StepCompleted { step, .. } => format!("done {step}"),
-        Event::StepFailed { step, effect, fatal: true, .. } => format!("fail {step} {effect}"),
-        Event::StepFailed { step, effect, fatal: false, .. } => format!("forgive {step} {effect}"),
-        Event::StepSkipped { step, .. } => format!("skip {step}"),
-        Event::StepStuck { step, effect, .. } => format!("stuck {step} {effect}"),
-        Event::RequestAnswered { answer, .. } => answer_word(answer),
-        Event::RequestSettled { answer, .. } => format!("settled {}", answer_word(answer)),
-        Event::StepCarried { step, .. } => format!("carry {step}"),
-        Event::CompensationStarted { step, .. } => format!("undo {step}"),
-        Event::CompensationAttemptFailed(failed) => {
-            format!("undo retry {} {}", failed.step, DisplayDuration(failed.delay))
-        }
-        Event::CompensationCompleted { step, .. } => format!("undone {step}"),
-        Event::CompensationFailed { step, .. } => format!("undo stuck {step}"),
-        Event::CompensationSkipped { step } => format!("undo given up {step}"),
     }
 }
