@@ -5,25 +5,28 @@ use std::collections::BTreeMap;
 use engine_core::event::{CancelCause, Event, Recorded, StopCause};
 use engine_core::failure::{Effect, Failure};
 use engine_core::id::{Name, Side};
-use engine_core::request::{Answer, RequestKind, Resolution};
+use engine_core::request::Resolution;
 
+use crate::asked::{Asked, Pivot, resolved};
 use crate::driver::Scene;
 use crate::spec::{Spec, StepSpec};
 use crate::world::Ending;
 
 /// Checks everything that a history must keep to.
 pub(crate) fn audit(scene: &Scene) {
-    let mut audit = Audit { scene, spec: &scene.spec, seen: BTreeMap::new(), stop: None, word: None, over: false };
+    let (spec, asked) = (&scene.spec, Asked::new(scene));
+    let mut audit = Audit { scene, spec, asked, seen: BTreeMap::new(), stop: None, word: None, over: false };
     for recorded in &scene.history {
         assert!(!audit.over, "{:?} comes after the end", recorded.event);
         audit.take(recorded);
-        audit.word = accepted(&recorded.event);
+        audit.word = resolved(&recorded.event);
     }
 }
 
 struct Audit<'a> {
     scene: &'a Scene,
     spec: &'a Spec,
+    asked: Asked<'a>,
     seen: BTreeMap<Name, Seen>,
     stop: Option<StopCause>,
     /// The operator's request that the event before answered.
@@ -106,7 +109,28 @@ impl Audit<'_> {
         self.word == Some((Some(name.clone()), action))
     }
 
+    fn pivot(&self) -> Pivot {
+        let seen = self.spec.pivot.map_or(UNSEEN, |pivot| self.seen(pivot));
+        Pivot { passed: self.is_pivot_passed(), stuck: seen.forward == Forward::Stuck, effect: seen.effect }
+    }
+
+    /// What was done to this step was asked for, by the event before.
+    fn is_told(&self, event: &Event) -> bool {
+        let [name] = event.steps()[..] else { return false };
+        matches!(&self.word, Some((Some(told), _)) if told == name)
+    }
+
     fn take(&mut self, recorded: &Recorded) {
+        if let Event::StepFailed { step, failure, effect, .. } = &recorded.event
+            && failure.code == "ABANDONED"
+        {
+            let known = self.of(step).effect;
+            let expected = self.asked.abandoned(step, recorded, known);
+            assert_eq!(*effect, expected, "what {step} did when the run was terminated");
+            self.of(step).effect = *effect;
+        }
+        let told = self.is_told(&recorded.event);
+        self.asked.take(recorded, self.pivot(), told);
         match &recorded.event {
             Event::RunStarted(_) | Event::RequestAnswered { .. } | Event::RunStuck { .. } | Event::RunUnstuck => {}
             Event::RequestSettled { .. } | Event::StepCarried { .. } => {}
@@ -262,6 +286,8 @@ impl Audit<'_> {
         if failure.code == "FAILED_BY_OPERATOR" {
             assert!(self.was_told(name, Resolution::Fail));
             self.of(name).effect = Effect::None;
+        } else if failure.code == "ABANDONED" {
+            assert!(self.asked.is_terminated());
         } else {
             self.has_effect(name, attempt, effect);
             let pivot = self.spec.pivot == Some(index);
@@ -289,9 +315,24 @@ impl Audit<'_> {
         }
     }
 
+    /// Steps that should have been undone and were not, in the order of the file.
+    fn remains(&self) -> Vec<Name> {
+        let in_file_order = self.scene.definition.steps().iter().map(|step| self.place(&step.name));
+        let remains = in_file_order.filter(|step| {
+            let seen = self.seen(*step);
+            self.spec.steps[*step].undone.is_some() && seen.effect != Effect::None && seen.undo != Undo::Undone
+        });
+        remains.map(|step| self.spec.steps[step].name.clone()).collect()
+    }
+
     /// The table "why the run ended".
     fn ends(&mut self, end: &Event) {
         self.over = true;
+        if self.asked.is_terminated() {
+            let Event::RunCancelled { cause: CancelCause::Terminated, residue, .. } = end else { panic!("{end:?}") };
+            assert_eq!(*residue, self.remains());
+            return;
+        }
         let own = 0..self.spec.main;
         assert!(!self.is_forward_active());
         let undoing = own.clone().find(|step| matches!(self.seen(*step).undo, Undo::Active | Undo::Stuck));
@@ -305,15 +346,13 @@ impl Audit<'_> {
         assert!(after.into_iter().all(|step| self.has_settled(step)), "on_failure has not ended");
         let passed = self.is_pivot_passed();
         assert!(passed || own.clone().all(|step| self.undo_is_over(step)), "not all is undone");
-        let in_file_order = self.scene.definition.steps().iter().map(|step| self.place(&step.name));
-        let remains = in_file_order.filter(|step| {
-            let seen = self.seen(*step);
-            self.spec.steps[*step].undone.is_some() && seen.effect != Effect::None && seen.undo != Undo::Undone
-        });
-        let remains: Vec<Name> = remains.map(|step| self.spec.steps[step].name.clone()).collect();
+        let remains = self.remains();
         let any_undone = own.clone().any(|step| self.seen(step).undo == Undo::Undone);
         match (cause, end) {
             (StopCause::Timeout, Event::RunCancelled { cause: CancelCause::Timeout, residue, .. }) => {
+                assert_eq!(*residue, remains);
+            }
+            (StopCause::Cancelled, Event::RunCancelled { cause: CancelCause::Cancelled, residue, .. }) => {
                 assert_eq!(*residue, remains);
             }
             (StopCause::StepFailed(_), Event::RunCompensated { .. }) => {
@@ -325,14 +364,5 @@ impl Audit<'_> {
             }
             (cause, end) => panic!("{end:?} for {cause:?}"),
         }
-    }
-}
-
-fn accepted(event: &Event) -> Option<(Option<Name>, Resolution)> {
-    match event {
-        Event::RequestAnswered { kind: RequestKind::Resolve { step, action }, answer: Answer::Accepted, .. } => {
-            Some((step.clone(), *action))
-        }
-        _ => None,
     }
 }

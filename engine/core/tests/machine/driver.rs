@@ -198,7 +198,7 @@ impl Driver {
                 scene.cut_off.insert(send.step);
             }
         }
-        if scene.plan.requests > 0 && scene.random.once_in(6) {
+        if scene.plan.requests > 0 && self.machine.state().end.is_none() && scene.random.once_in(6) {
             // It died of this run, or so it seems: the next process sets the run aside.
             let (reason, message) = (StuckReason::Poison, "the process died of it".to_owned());
             let seq = Seq(scene.history.len() as u64).next();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end by panic")]
 
+mod asked;
 mod audit;
 mod cases;
 mod driver;
@@ -9,4 +10,5 @@ mod expected;
 mod properties;
 mod random;
 mod spec;
+mod totality;
 mod world;
