@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
@@ -42,6 +43,8 @@ pub struct SledStore {
     path: PathBuf,
     fence: Fence,
     stopped_cleanly: bool,
+    /// Whether a shard was taken: then this process has seen to how the one before stopped.
+    acquired: AtomicBool,
     shared: Arc<Shared>,
     files: Files,
     readers: Pool,
@@ -102,6 +105,7 @@ impl SledStore {
             path,
             fence: Fence(fence),
             stopped_cleanly,
+            acquired: AtomicBool::new(false),
             shared,
             files,
             readers: Pool::new("reader", READERS).map_err(no_thread)?,
@@ -319,7 +323,9 @@ impl Store for SledStore {
     }
 
     async fn acquire(&self, _shard: u8, _worker: &str, _until: Timestamp) -> Result<Option<Fence>, StoreError> {
-        self.shared.alive().map(|()| Some(self.fence))
+        self.shared.alive()?;
+        self.acquired.store(true, Ordering::Release);
+        Ok(Some(self.fence))
     }
 
     async fn renew(&self, _shard: u8, fence: Fence, _until: Timestamp) -> Result<bool, StoreError> {
@@ -352,7 +358,8 @@ impl Store for SledStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        match self.write(Request::Close).await {
+        let clean = self.stopped_cleanly || self.acquired.load(Ordering::Acquire);
+        match self.write(|answer| Request::Close { clean, answer }).await {
             Err(StoreError::Closed) => Ok(()),
             done => done,
         }

@@ -45,7 +45,11 @@ pub(crate) enum Request {
         claims_until: Timestamp,
         answer: Answer<bool>,
     },
-    Close(Answer<()>),
+    /// `clean` says whether the next process is told that this one stopped cleanly.
+    Close {
+        clean: bool,
+        answer: Answer<()>,
+    },
 }
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -72,7 +76,7 @@ struct Round {
     commits: bool,
     /// There is something to sync.
     dirty: bool,
-    close: Option<Answer<()>>,
+    close: Option<(bool, Answer<()>)>,
 }
 
 impl Writer {
@@ -96,14 +100,14 @@ impl Writer {
             }
             match (done, round.close) {
                 (Ok(()), None) => {}
-                (Ok(()), Some(answer)) => {
+                (Ok(()), Some((clean, answer))) => {
                     // The queue goes first, so that who waits in it learns that the store is closed.
                     drop(queue);
-                    drop(answer.send(self.close()));
+                    drop(answer.send(self.close(clean)));
                     return;
                 }
                 (Err(error), close) => {
-                    if let Some(answer) = close {
+                    if let Some((_, answer)) = close {
                         drop(answer.send(Err(error)));
                     }
                     // As in `Shared`: sled must not write any more.
@@ -174,7 +178,7 @@ impl Writer {
                 });
                 settle(answer, done, round)?;
             }
-            Request::Close(answer) => round.close = Some(answer),
+            Request::Close { clean, answer } => round.close = Some((clean, answer)),
         }
         Ok(len)
     }
@@ -230,8 +234,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the store so that the next process knows that nothing is missing.
-    fn close(self) -> Result<(), StoreError> {
+    /// Ends the store; if `clean`, so that the next process knows that nothing is missing.
+    fn close(self, clean: bool) -> Result<(), StoreError> {
         let Self { shared, database, mut watermark, state, .. } = self;
         shared.fail(StoreError::Closed);
         let (readers, directory) = shared.take();
@@ -242,6 +246,7 @@ impl Writer {
             watermark.sync()?;
             // The mark only spares the next process a look at what is there anyway: a full disk is no reason to call
             // runs failed that have ended.
+            let directory = directory.filter(|_| clean);
             if let Some(Err(error)) = directory.map(|directory| watermark::put_clean(&directory, state.commit)) {
                 tracing::warn!(%error, "the clean stop could not be marked");
             }

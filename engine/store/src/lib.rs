@@ -126,7 +126,10 @@ pub trait Store: Send + Sync + 'static {
     async fn broken(&self) -> StoreError;
 
     /// Lets what was handed in become durable, marks the data as cleanly closed and gives it free for another
-    /// process. Everything after it answers `Closed`; closing again does nothing. A store that is dropped without
+    /// process. Where the process before died and this one took no shard, only looked, the next one is told the same
+    /// as this one: that a process died.
+    ///
+    /// Everything after it answers `Closed`; closing again does nothing. A store that is dropped without
     /// this has lost nothing, but counts as stopped uncleanly.
     async fn close(&self) -> Result<(), StoreError>;
 }

@@ -231,3 +231,20 @@ pub async fn knows_how_it_stopped(world: &mut World) {
         assert_eq!(world.store.stopped_cleanly(), closed);
     }
 }
+
+/// Who only looks at what a crash left behind does not hide the crash from the process that sees to it.
+pub async fn a_look_hides_no_crash(world: &mut World) {
+    world.start(run(1), 1).await;
+    for _ in 0..2 {
+        world.look().await;
+        assert!(!world.store.stopped_cleanly());
+        world.store.close().await.unwrap();
+    }
+    world.look().await;
+    assert!(!world.store.stopped_cleanly());
+    world.store.acquire(0, "test", at(0)).await.unwrap().unwrap();
+    world.store.close().await.unwrap();
+    world.look().await;
+    assert!(world.store.stopped_cleanly(), "the process before saw to it");
+    assert_eq!(world.last(run(1)).await, 1);
+}

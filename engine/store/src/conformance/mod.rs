@@ -47,7 +47,7 @@ macro_rules! conformance_tests {
             lists: newest_first, filters, classes, inbox_runs, refuses_strange_cursors;
             durability: fences, definitions_are_kept, definitions_are_swept, blobs_are_checked, knows_the_time,
                 counts, shows_only_what_is_synced, stops_after_a_failed_sync, closes,
-                knows_how_it_stopped
+                knows_how_it_stopped, a_look_hides_no_crash
         );
     };
     (@ $make:expr; $($module:ident: $($check:ident),+);+) => {
@@ -110,6 +110,12 @@ impl World {
         let fence = self.store.acquire(0, "test", at(0)).await.unwrap().unwrap();
         assert!(fence > self.fence, "each open raises the fence");
         self.fence = fence;
+    }
+
+    /// Opens the store again as somebody does who only looks.
+    pub async fn look(&mut self) {
+        self.store = Arc::new(MemoryStore::new());
+        self.store = self.subject.open().await;
     }
 
     /// A second, empty store with a gate, and the fence of it.

@@ -3,6 +3,7 @@
 mod gate;
 mod model;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -29,6 +30,8 @@ pub struct MemoryStore {
     gate: Option<Gate>,
     fence: Fence,
     stopped_cleanly: bool,
+    /// Whether a shard was taken: then this process has seen to how the one before stopped.
+    acquired: AtomicBool,
     life: Mutex<Life>,
     failed: watch::Sender<Option<StoreError>>,
 }
@@ -95,6 +98,7 @@ impl MemoryStore {
             gate,
             fence,
             stopped_cleanly,
+            acquired: AtomicBool::new(false),
             life: Mutex::default(),
             failed: watch::Sender::default(),
         }
@@ -232,6 +236,7 @@ impl Store for MemoryStore {
 
     async fn acquire(&self, _shard: u8, _worker: &str, _until: Timestamp) -> Result<Option<Fence>, StoreError> {
         let data = self.data()?;
+        self.acquired.store(true, Ordering::Release);
         Ok((data.fence == self.fence).then_some(self.fence))
     }
 
@@ -272,7 +277,7 @@ impl Store for MemoryStore {
         if life.ended.is_none() {
             life.ended = Some(StoreError::Closed);
             drop(life);
-            lock(&self.data).clean = true;
+            lock(&self.data).clean = self.stopped_cleanly || self.acquired.load(Ordering::Acquire);
         }
         Ok(())
     }
