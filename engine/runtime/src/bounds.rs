@@ -17,6 +17,14 @@ pub const REQUEST_ROUNDS: usize = 8;
 /// How long the workflow id of a deleted run stays taken: thirty days.
 pub const ID_RETENTION: Duration = Duration::from_hours(30 * 24);
 
+/// Unclean stops in a row, without a result of its own, after which a run in flight is carried out alone: one may be
+/// chance, and two as well.
+pub const CRASHES_TOGETHER: u32 = 3;
+
+/// Unclean stops while a run was carried out alone, after which it is poison: a process may be killed for other
+/// reasons, but hardly five times at that very moment.
+pub const CRASHES_ALONE: u32 = 5;
+
 /// Attempts in flight in one process; further ones wait for a slot.
 pub const ATTEMPTS_IN_FLIGHT: usize = 512;
 

@@ -78,6 +78,11 @@ impl DrivenRuns {
         Reservation { run, runs: self.clone() }
     }
 
+    /// Whether any run is driven.
+    pub(crate) fn is_any(&self) -> bool {
+        self.lock().values().flatten().any(|driven| !driven.task.is_finished())
+    }
+
     /// All tasks; none is entered any more.
     pub(crate) fn close(&self) -> Vec<JoinHandle<()>> {
         self.closed.store(true, Ordering::SeqCst);

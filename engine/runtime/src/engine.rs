@@ -1,7 +1,7 @@
 //! The engine: what a process holds to start and drive runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine_core::definition::Definition;
@@ -13,8 +13,11 @@ use engine_store::{Class, Fence, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::alone::Alone;
 use crate::bounds;
+use crate::caught::caught;
 use crate::committer::Committer;
+use crate::crashes::{self, Crashes};
 use crate::driven::{DrivenRuns, Line, Place, Reservation};
 use crate::error::{DriveError, EngineError, LoadError};
 use crate::handle::{Report, RunHandle};
@@ -24,6 +27,7 @@ use crate::memory::PayloadMemory;
 use crate::options::Options;
 use crate::read;
 use crate::run::{Besides, Identity, Mailbox, RunTask, Sender, Setup};
+use crate::set_aside;
 
 /// Drives runs whose histories stand in one store. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
@@ -40,6 +44,9 @@ struct Inner {
     memory: PayloadMemory,
     stopping: watch::Sender<bool>,
     driven: DrivenRuns,
+    alone: Alone,
+    /// Runs that the process may have died of.
+    suspects: Mutex<BTreeMap<RunId, Crashes>>,
     definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
 }
 
@@ -54,10 +61,11 @@ pub(crate) enum TakenUp {
 const WORKER: &str = "engine";
 
 impl Engine {
-    /// Opens an engine on a store. Drives nothing yet.
+    /// Opens an engine on a store. Drives nothing yet; how the process before ended is noted.
     pub async fn open(store: Arc<dyn Store>, options: Options) -> Result<Self, EngineError> {
         options.clock.raise_to(store.watermark().await?);
         let fence = store.acquire(0, WORKER, Timestamp::from_millis(u64::MAX)).await?.ok_or(StoreError::Closed)?;
+        let suspects = crashes::weigh(&*store, fence, options.clock.now()).await?;
         let stopping = watch::Sender::new(false);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -69,6 +77,8 @@ impl Engine {
                 slots: Arc::new(Semaphore::new(bounds::ATTEMPTS_IN_FLIGHT)),
                 stopping,
                 driven: DrivenRuns::default(),
+                alone: Alone::default(),
+                suspects: Mutex::new(suspects),
                 definitions: Mutex::new(BTreeMap::new()),
             }),
         })
@@ -84,24 +94,6 @@ impl Engine {
         self.inner.options.clock.now()
     }
 
-    /// All runs that have not ended, oldest first.
-    pub async fn open_runs(&self) -> Result<Vec<RunId>, StoreError> {
-        let mut runs = Vec::new();
-        for class in [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck] {
-            let mut cursor = None;
-            loop {
-                let page = self.store().open_runs(class, cursor, bounds::LISTED_RUNS).await?;
-                runs.extend(page.items);
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-        }
-        runs.sort();
-        Ok(runs)
-    }
-
     /// Takes a run up and goes on with it, from wherever its history left it. A run that is driven already, or has
     /// ended, is no error.
     ///
@@ -114,20 +106,13 @@ impl Engine {
         Ok(RunHandle::new(run, self.store().clone(), reports))
     }
 
-    async fn take_up(&self, run: RunId, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
-        let TakenUp::Open { mut task, line, besides } = self.load(run).await? else {
-            return Ok(watch::Sender::new(self.rest_of(run).await?).subscribe());
-        };
-        if let Err(broken) = task.first_turn(besides).await {
-            return Err(DriveError::NotCommitted(broken.to_string()));
-        }
-        let reports = line.reports.clone();
-        reservation.drive(line, tokio::spawn(task.drive()));
-        Ok(reports)
-    }
-
     /// A run as its history left it, with what waits in its inbox, ready to take its first turn in this process.
     pub(crate) async fn load(&self, run: RunId) -> Result<TakenUp, DriveError> {
+        let panicked = |why| Err(LoadError::Panicked { run, why }.into());
+        caught(self.read_to_drive(run)).await.unwrap_or_else(panicked)
+    }
+
+    async fn read_to_drive(&self, run: RunId) -> Result<TakenUp, DriveError> {
         if *self.inner.stopping.borrow() {
             return Err(DriveError::ShuttingDown);
         }
@@ -147,12 +132,16 @@ impl Engine {
             machine.push(Input::Request(request));
         }
         let (task, line) = self.task(run, machine, row.input, durable).ok_or(DriveError::ShuttingDown)?;
-        Ok(TakenUp::Open { task: Box::new(task), line, besides: Besides { inbox, ..Besides::default() } })
+        let mut besides = Besides { inbox, ..Besides::default() };
+        if row.class == Class::Stuck && set_aside::reason(store, run).await.map_err(LoadError::Store)?.is_some() {
+            besides.marks.push(set_aside::cleared(run));
+        }
+        Ok(TakenUp::Open { task: Box::new(task), line, besides })
     }
 
-    async fn rest_of(&self, run: RunId) -> Result<Report, DriveError> {
+    pub(crate) async fn rest_of(&self, run: RunId) -> Result<Report, DriveError> {
         let row = self.store().row(run).await.map_err(LoadError::Store)?.ok_or(LoadError::Unknown(run))?;
-        Ok(Report { last: row.last, status: row.status, broken: None })
+        Ok(Report::at(row.last, row.status))
     }
 
     /// Stops: nothing new begins, attempts in flight may end within `grace`, and what is open stays open. Nothing is
@@ -196,7 +185,7 @@ impl Engine {
             stopping: stopping.clone(),
         };
         let status = machine.state().status();
-        let (reports, reported) = watch::channel(Report { last: durable, status, broken: None });
+        let (reports, reported) = watch::channel(Report::at(durable, status));
         let (mail, mailbox) = Mailbox::new();
         let setup = Setup {
             clock: options.clock.clone(),
@@ -207,6 +196,43 @@ impl Engine {
             stopping,
         };
         Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))
+    }
+
+    /// Returns once the engine stops.
+    pub(crate) async fn stopped(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.inner.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    /// The fence that it commits with.
+    pub(crate) fn fence(&self) -> Fence {
+        self.inner.fence
+    }
+
+    /// The runs that are carried out alone.
+    pub(crate) fn alone(&self) -> &Alone {
+        &self.inner.alone
+    }
+
+    /// Runs that the process may have died of: those that it died of least often first.
+    pub(crate) fn suspects(&self) -> Vec<(RunId, Crashes)> {
+        let suspects = self.suspected().clone();
+        let mut suspects: Vec<_> = suspects.into_iter().collect();
+        suspects.sort_by_key(|(_, crashes)| crashes.alone());
+        suspects
+    }
+
+    /// What is held against a run.
+    pub(crate) fn suspicion(&self, run: RunId) -> Option<Crashes> {
+        self.suspected().get(&run).copied()
+    }
+
+    pub(crate) fn no_longer_suspect(&self, run: RunId) {
+        self.suspected().remove(&run);
+    }
+
+    fn suspected(&self) -> MutexGuard<'_, BTreeMap<RunId, Crashes>> {
+        self.inner.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The committer, for what is not a run's turn.
@@ -244,7 +270,7 @@ impl Engine {
         self.definitions().insert(definition.digest(), definition);
     }
 
-    fn definitions(&self) -> std::sync::MutexGuard<'_, BTreeMap<Digest, Arc<Definition>>> {
+    fn definitions(&self) -> MutexGuard<'_, BTreeMap<Digest, Arc<Definition>>> {
         self.inner.definitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,8 @@ use engine_core::id::{Digest, RunId};
 use engine_core::state::FoldError;
 use engine_store::StoreError;
 
+use crate::set_aside::SetAside;
+
 /// The runtime could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +47,14 @@ pub enum LoadError {
         /// The event.
         seq: engine_core::id::Seq,
     },
+    /// Reading it panicked.
+    #[error("the engine panicked while it read run {run}: {why}")]
+    Panicked {
+        /// The run.
+        run: RunId,
+        /// With what.
+        why: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -54,9 +64,12 @@ pub enum LoadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriveError {
-    /// It can't be read.
+    /// There is no such run, or the store failed.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// It can't be carried out as it is: it is Stuck, and tried again when it is taken up the next time.
+    #[error("the run is set aside: {0}")]
+    SetAside(SetAside),
     /// Its first turn could not be taken.
     #[error("the run can't be taken up: {0}")]
     NotCommitted(String),

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::bounds;
 use crate::read;
+use crate::set_aside::SetAside;
 
 /// How far a driven run is; told after each durable turn.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,15 @@ pub(crate) struct Report {
     pub(crate) status: Status,
     /// Why it is no longer driven, although it has not ended.
     pub(crate) broken: Option<String>,
+    /// Why it is set aside.
+    pub(crate) set_aside: Option<SetAside>,
+}
+
+impl Report {
+    /// That the run is so far.
+    pub(crate) fn at(last: Seq, status: Status) -> Self {
+        Self { last, status, broken: None, set_aside: None }
+    }
 }
 
 /// A run that this process drives, or that has ended.
@@ -56,6 +66,8 @@ pub enum Finished {
     Stuck(Box<State>),
     /// The engine stopped; the run is open and goes on when it is taken up again.
     Interrupted,
+    /// The run can't be carried out as it is: it is Stuck, and tried again when it is taken up the next time.
+    SetAside(SetAside),
     /// The run can't be driven or read by this process; the text says why.
     Broken(String),
 }
@@ -117,6 +129,9 @@ impl RunHandle {
     pub async fn finish(mut self) -> Finished {
         while self.next().await.is_some() {}
         let report = self.reports.borrow().clone();
+        if let Some(why) = report.set_aside {
+            return Finished::SetAside(why);
+        }
         if let Some(why) = report.broken.clone().or(self.unreadable) {
             return Finished::Broken(why);
         }
@@ -133,5 +148,5 @@ impl RunHandle {
 
 /// Whether nothing more happens to the run by itself.
 fn rests(report: &Report) -> bool {
-    report.status.is_terminal() || report.status == Status::Stuck || report.broken.is_some()
+    report.status.is_terminal() || report.status == Status::Stuck || report.broken.is_some() || report.set_aside.is_some()
 }

@@ -9,9 +9,12 @@
 //! Invariants: one task per run, and only it appends to the run's history; no lock is held across an await; every
 //! queue is bounded (see [`bounds`]).
 
+mod alone;
 pub mod bounds;
+mod caught;
 mod clock;
 mod committer;
+mod crashes;
 mod driven;
 mod engine;
 mod error;
@@ -24,8 +27,10 @@ mod options;
 mod random;
 pub mod read;
 pub mod rebuild;
+mod recovery;
 mod rerun;
 mod run;
+mod set_aside;
 mod start;
 mod steer;
 
@@ -37,4 +42,5 @@ pub use http::{Request, Transport};
 pub use memory::AnswerRoom;
 pub use options::{Environment, Mocks, Options, Secrets};
 pub use random::{Random, SystemRandom};
+pub use set_aside::SetAside;
 pub use start::{Reuse, Start, Started};

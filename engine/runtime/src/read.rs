@@ -7,11 +7,12 @@ use engine_core::event::Recorded;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::payload::{Held, Payload};
 use engine_core::state::State;
-use engine_store::Store;
+use engine_store::{Class, Store, StoreError};
 
 use crate::bounds;
 pub use crate::error::LoadError;
 pub use crate::find::{FindError, find};
+pub use crate::set_aside::reason as set_aside;
 
 /// The whole history of a run.
 pub async fn history(store: &dyn Store, run: RunId) -> Result<Vec<Recorded>, LoadError> {
@@ -31,6 +32,19 @@ pub async fn history(store: &dyn Store, run: RunId) -> Result<Vec<Recorded>, Loa
 /// The state of a run, folded from its history.
 pub async fn state(store: &dyn Store, run: RunId) -> Result<State, LoadError> {
     Ok(State::fold(run, history(store, run).await?)?)
+}
+
+/// All runs of this class, oldest first.
+pub async fn runs_of(store: &dyn Store, class: Class) -> Result<Vec<RunId>, StoreError> {
+    let (mut runs, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.open_runs(class, cursor, bounds::LISTED_RUNS).await?;
+        runs.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(runs);
+        }
+    }
 }
 
 /// A definition, made again from what the store keeps.

@@ -8,6 +8,7 @@ use engine_core::request::{Answer, Request};
 use engine_core::state::State;
 use engine_store::{Claim, ClaimChange, ClaimState, CommitError};
 
+use crate::caught::caught;
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, RequestError};
 use crate::read;
@@ -59,6 +60,7 @@ impl Engine {
             Ok(plan) => plan,
             Err(refusal) => return Ok(refusal),
         };
+        self.until_nobody_is_alone().await;
         let reservation = self.fresh_run();
         let (run, now) = (reservation.run(), self.now());
         let row = self.store().row(source.run).await.map_err(LoadError::Store)?;
@@ -80,7 +82,8 @@ impl Engine {
         // What begins here would count as sent, and nobody may be there to send it.
         machine.hold();
         let (mut task, _) = self.task(run, machine, input, Seq(0)).ok_or(DriveError::ShuttingDown)?;
-        match task.first_turn(Besides { claims, ..Besides::default() }).await {
+        let turn = caught(task.first_turn(Besides { claims, ..Besides::default() })).await;
+        match turn.unwrap_or_else(|why| Err(Broken::Panicked(why))) {
             // Claimed by the same request, at the same moment.
             Ok(()) | Err(Broken::Commit(CommitError::Claimed { .. })) => Ok(Answer::Accepted),
             Err(Broken::Commit(CommitError::NotHeld { .. })) => Ok(id_has_moved(source)),

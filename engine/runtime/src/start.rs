@@ -12,6 +12,7 @@ use engine_core::payload::Payload;
 use engine_store::{Claim, ClaimChange, ClaimState, CommitError, IndexRow};
 
 use crate::bounds;
+use crate::caught::caught;
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, StartError};
 use crate::run::{Besides, Broken};
@@ -81,6 +82,7 @@ impl Engine {
         self.keep_definition(definition.clone());
 
         let now = self.now();
+        self.until_nobody_is_alone().await;
         let reservation = self.fresh_run();
         let run = reservation.run();
         let claim = start.workflow_id.as_ref().map(|id| ClaimChange::Take {
@@ -94,9 +96,10 @@ impl Engine {
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
         let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
         task.takes(input_len);
-        match task.first_turn(besides).await {
+        let turn = caught(task.first_turn(besides)).await;
+        match turn.unwrap_or_else(|why| Err(Broken::Panicked(why))) {
             Ok(()) => {
-                reservation.drive(line, tokio::spawn(task.drive()));
+                self.tend(reservation, line, Box::new(task));
                 Ok(Started { run, fresh: true })
             }
             Err(broken) => self.lost_race(broken, workflow_id, input).await,

@@ -1,5 +1,7 @@
 //! The task of one driven run.
 
+mod again;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,8 +60,10 @@ pub(crate) enum Broken {
     Commit(#[from] CommitError),
     #[error(transparent)]
     Load(#[from] LoadError),
-    #[error("an attempt could not be made: {0}")]
+    #[error("an attempt broke: {0}")]
     Attempt(String),
+    #[error("the engine panicked while it carried the run out: {0}")]
+    Panicked(String),
     #[error("the request was taken, and no answer is there")]
     Unanswered,
 }
@@ -102,16 +106,22 @@ impl RunTask {
         self.answer_to(&id, &demand).ok_or(Broken::Unanswered)
     }
 
-    /// Drives the run until it ends, or the engine stops.
-    pub(crate) async fn drive(mut self) {
-        let mut driven = Ok(());
-        while driven.is_ok() && self.machine.state().end.is_none() && !self.has_stopped() {
-            driven = self.wait_and_turn().await;
+    /// Drives the run until it ends, or the engine stops. A history that has moved on is read again, once.
+    pub(crate) async fn drive(&mut self) -> Result<(), Broken> {
+        match self.drive_on().await {
+            Err(Broken::Commit(CommitError::Conflict { .. })) => {
+                self.again().await?;
+                self.drive_on().await
+            }
+            driven => driven,
         }
-        if let Err(broken) = driven {
-            tracing::error!(run = %self.machine.state().run, %broken, "the run is set aside");
-            self.setup.reports.send_modify(|report| report.broken = Some(broken.to_string()));
+    }
+
+    async fn drive_on(&mut self) -> Result<(), Broken> {
+        while self.machine.state().end.is_none() && !self.has_stopped() {
+            self.wait_and_turn().await?;
         }
+        Ok(())
     }
 
     fn has_stopped(&self) -> bool {
@@ -268,6 +278,6 @@ impl RunTask {
 
     fn report(&self) {
         let (last, status) = (self.durable, self.machine.state().status());
-        self.setup.reports.send_replace(Report { last, status, broken: None });
+        self.setup.reports.send_replace(Report::at(last, status));
     }
 }

@@ -7,7 +7,9 @@ use engine_core::id::{Digest, Name, RunId, Seq, Side};
 use engine_core::machine::Command;
 use engine_core::payload::Payload;
 use engine_core::state::{State, Status};
-use engine_store::{ClaimChange, Class, Fence, IndexRow, RunWrite, Store, StoreError, TimerClock, TimerRow, Unit};
+use engine_store::{ClaimChange, Class, Fence, IndexRow, Mark, RunWrite, Store, StoreError, TimerClock, TimerRow, Unit};
+
+use crate::crashes;
 
 /// What of a run's index row does not change.
 #[derive(Clone, Debug)]
@@ -45,11 +47,13 @@ pub(crate) struct Besides {
     pub(crate) claims: Vec<ClaimChange>,
     /// Arrival numbers of the inbox rows that the turn has dealt with.
     pub(crate) inbox: Vec<u64>,
+    /// What is noted about the run, or no longer.
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl Besides {
     pub(crate) fn is_empty(&self) -> bool {
-        self.claims.is_empty() && self.inbox.is_empty()
+        self.claims.is_empty() && self.inbox.is_empty() && self.marks.is_empty()
     }
 }
 
@@ -63,6 +67,9 @@ pub(crate) fn unit(
     besides: Besides,
 ) -> Unit {
     let run = state.run;
+    let is_lifted = events.iter().any(|recorded| matches!(recorded.event, Event::RunUnstuck));
+    // Whatever the run was stuck on has been seen to: nothing is held against it any longer.
+    let lifted = is_lifted.then(|| crashes::cleared(run));
     let timers_removed = commands.iter().filter_map(|command| match command {
         Command::ClearTimer { key } => Some((run, key.clone())),
         Command::Send(_) | Command::SetTimer { .. } => None,
@@ -70,6 +77,7 @@ pub(crate) fn unit(
     Unit {
         timers_set: timers(run, commands),
         timers_removed: timers_removed.collect(),
+        marks: besides.marks.into_iter().chain(lifted).collect(),
         claims: besides.claims,
         inbox_consumed: besides.inbox.into_iter().map(|arrival| (run, arrival)).collect(),
         run: Some(RunWrite { run, expected, fence: identity.fence, events, row: row(identity, state) }),

@@ -1,0 +1,228 @@
+//! Taking runs up after a restart, and seeing each through: what breaks one run sets it aside, and no other.
+
+use std::collections::BTreeSet;
+
+use engine_core::id::RunId;
+use engine_core::state::Status;
+use engine_store::{Class, CommitError, Mark, StoreError, Unit};
+use tokio::sync::watch;
+
+use crate::alone::Turn;
+use crate::bounds;
+use crate::caught::caught;
+use crate::crashes::{self, Crashes};
+use crate::driven::{Line, Place, Reservation};
+use crate::engine::{Engine, TakenUp};
+use crate::error::{DriveError, LoadError};
+use crate::handle::Report;
+use crate::read;
+use crate::run::{Broken, RunTask};
+use crate::set_aside::SetAside;
+
+/// A run whose first turn was taken.
+enum Begun {
+    /// It is open.
+    Open { task: Box<RunTask>, line: Line },
+    /// It has ended.
+    Ended(watch::Receiver<Report>),
+}
+
+impl Engine {
+    /// All runs that have not ended, oldest first.
+    pub async fn open_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let mut runs = Vec::new();
+        for class in [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck] {
+            runs.extend(read::runs_of(&**self.store(), class).await?);
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// The runs that a process takes up when it starts, to be driven each: the open ones, and those that something
+    /// waits for in their inbox.
+    ///
+    /// Runs that the process may have died of, again and again, begin at once, one after the other; to drive any
+    /// other run, or to start one, waits until their attempts have ended. So call this before anything is driven.
+    pub async fn recover(&self) -> Result<Vec<RunId>, StoreError> {
+        for (run, crashes) in self.suspects() {
+            if let Place::Free(reservation) = self.driven().place(run).await {
+                let (engine, turn) = (self.clone(), self.alone().turn());
+                tokio::spawn(async move {
+                    if let Err(error) = engine.take_up_alone(reservation, crashes, turn).await {
+                        tracing::warn!(%run, %error, "could not be taken up");
+                    }
+                });
+            }
+        }
+        let mut runs = BTreeSet::from_iter(self.open_runs().await?);
+        runs.extend(self.runs_with_inbox().await?);
+        Ok(runs.into_iter().collect())
+    }
+
+    async fn runs_with_inbox(&self) -> Result<Vec<RunId>, StoreError> {
+        let (mut runs, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.store().inbox_runs(cursor, bounds::LISTED_RUNS).await?;
+            for run in page.items {
+                // One that does not exist may be about to; one whose row is damaged is named when it is taken up.
+                if !matches!(self.store().row(run).await, Ok(None)) {
+                    runs.push(run);
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(runs);
+            }
+        }
+    }
+
+    /// Takes up a run that nobody drives here: a suspect alone, unless others are driven already.
+    pub(crate) async fn take_up(
+        &self,
+        run: RunId,
+        reservation: Reservation,
+    ) -> Result<watch::Receiver<Report>, DriveError> {
+        if let Some(crashes) = self.suspicion(run)
+            && (self.alone().is_wanted() || !self.driven().is_any())
+        {
+            let turn = self.alone().turn();
+            return self.take_up_alone(reservation, crashes, turn).await;
+        }
+        self.until_nobody_is_alone().await;
+        match self.begin(run).await? {
+            Begun::Ended(reports) => Ok(reports),
+            Begun::Open { task, line } => {
+                let reports = line.reports.clone();
+                self.tend(reservation, line, task);
+                Ok(reports)
+            }
+        }
+    }
+
+    /// Takes up a suspect when its turn has come. It is named durably before anything of it is read.
+    async fn take_up_alone(
+        &self,
+        reservation: Reservation,
+        crashes: Crashes,
+        mut turn: Turn,
+    ) -> Result<watch::Receiver<Report>, DriveError> {
+        tokio::select! {
+            biased;
+            () = self.stopped() => return Err(DriveError::ShuttingDown),
+            () = turn.begins() => {}
+        }
+        let run = reservation.run();
+        let not_named = |error: CommitError| DriveError::NotCommitted(error.to_string());
+        self.note(crashes.named(run)).await.map_err(not_named)?;
+        let begun = self.begin(run).await;
+        self.no_longer_suspect(run);
+        let Ok(Begun::Open { task, line }) = begun else {
+            self.note(crashes.survived(run, crashes.results)).await.map_err(not_named)?;
+            return begun.map(|begun| match begun {
+                Begun::Open { line, .. } => line.reports,
+                Begun::Ended(reports) => reports,
+            });
+        };
+        let (engine, reports, told) = (self.clone(), line.reports.clone(), task.reports());
+        let driven = engine.clone().drive_alone_first(run, task, crashes, turn);
+        reservation.drive(line, tokio::spawn(async move { engine.see_through(run, told, driven).await }));
+        Ok(reports)
+    }
+
+    /// Drives a suspect until its attempts have ended, and on as any other run once nobody is alone any more.
+    async fn drive_alone_first(
+        self,
+        run: RunId,
+        mut task: Box<RunTask>,
+        crashes: Crashes,
+        turn: Turn,
+    ) -> Result<(), Broken> {
+        let stopping = task.hold();
+        let driven = caught(task.drive()).await.unwrap_or_else(|why| Err(Broken::Panicked(why)));
+        self.note(crashes.survived(run, task.results())).await?;
+        drop(turn);
+        driven?;
+        self.until_nobody_is_alone().await;
+        task.go_on(stopping).await
+    }
+
+    /// Reads a run and takes its first turn. One that can't be read, or breaks, is set aside.
+    async fn begin(&self, run: RunId) -> Result<Begun, DriveError> {
+        if let Some(why) = crashes::condemned(&**self.store(), run).await.map_err(LoadError::Store)? {
+            return Err(DriveError::SetAside(why));
+        }
+        let mut may_have_moved = true;
+        loop {
+            let (mut task, line, besides) = match self.load(run).await {
+                Ok(TakenUp::Open { task, line, besides }) => (task, line, besides),
+                Ok(TakenUp::Ended(_)) => return self.ended(run).await.map(Begun::Ended),
+                Err(DriveError::Load(error)) => return Err(self.not_loaded(run, error).await),
+                Err(error) => return Err(error),
+            };
+            let turn = caught(task.first_turn(besides)).await.unwrap_or_else(|why| Err(Broken::Panicked(why)));
+            let broken = match turn {
+                Ok(()) => return Ok(Begun::Open { task, line }),
+                Err(Broken::Commit(CommitError::Conflict { .. })) if may_have_moved => {
+                    may_have_moved = false;
+                    continue;
+                }
+                Err(broken) => broken,
+            };
+            let Some(why) = SetAside::broken(&broken) else { return Err(DriveError::NotCommitted(broken.to_string())) };
+            self.set_aside(run, &why).await;
+            return Err(DriveError::SetAside(why));
+        }
+    }
+
+    /// A run that has ended. Requests that came too late are dropped: their answers follow from its history.
+    async fn ended(&self, run: RunId) -> Result<watch::Receiver<Report>, DriveError> {
+        let waiting = self.store().inbox(run).await.map_err(LoadError::Store)?;
+        if !waiting.is_empty() {
+            let consumed = waiting.into_iter().map(|row| (run, row.arrival)).collect();
+            let dropped = self.committer().commit(Unit { inbox_consumed: consumed, ..Unit::default() }).await;
+            dropped.map_err(|error| DriveError::NotCommitted(error.to_string()))?;
+        }
+        Ok(watch::Sender::new(self.rest_of(run).await?).subscribe())
+    }
+
+    /// Drives a run whose first turn was taken.
+    pub(crate) fn tend(&self, reservation: Reservation, line: Line, mut task: Box<RunTask>) {
+        let (engine, run, reports) = (self.clone(), reservation.run(), task.reports());
+        let driven = async move { task.drive().await };
+        reservation.drive(line, tokio::spawn(async move { engine.see_through(run, reports, driven).await }));
+    }
+
+    /// Sees to it that a run which breaks, or panics, is set aside, and says so to whoever follows it.
+    async fn see_through(
+        &self,
+        run: RunId,
+        reports: watch::Sender<Report>,
+        driven: impl Future<Output = Result<(), Broken>>,
+    ) {
+        let driven = caught(driven).await.unwrap_or_else(|why| Err(Broken::Panicked(why)));
+        let Err(broken) = driven else { return };
+        let Some(why) = SetAside::broken(&broken) else {
+            tracing::error!(%run, %broken, "the run is no longer driven");
+            reports.send_modify(|report| report.broken = Some(broken.to_string()));
+            return;
+        };
+        self.set_aside(run, &why).await;
+        reports.send_modify(|report| {
+            report.status = Status::Stuck;
+            report.set_aside = Some(why);
+        });
+    }
+
+    async fn note(&self, mark: Mark) -> Result<(), CommitError> {
+        self.committer().commit(Unit { marks: vec![mark], ..Unit::default() }).await.map(|_| ())
+    }
+
+    /// Waits while runs are carried out alone, unless the engine stops.
+    pub(crate) async fn until_nobody_is_alone(&self) {
+        tokio::select! {
+            biased;
+            () = self.stopped() => {}
+            () = self.alone().over() => {}
+        }
+    }
+}
