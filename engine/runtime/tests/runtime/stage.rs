@@ -35,6 +35,12 @@ impl Stage {
         });
     }
 
+    pub(crate) fn release(&self, path: &str) {
+        self.held.send_modify(|held| {
+            held.remove(path);
+        });
+    }
+
     pub(crate) fn release_all(&self) {
         self.held.send_modify(BTreeSet::clear);
     }
@@ -43,6 +49,12 @@ impl Stage {
     pub(crate) async fn asked(&self, paths: &[&str]) {
         let mut sent = self.sent.subscribe();
         sent.wait_for(|sent| paths.iter().all(|path| sent.iter().any(|own| own == path))).await.unwrap();
+    }
+
+    /// Waits until this was asked for so often.
+    pub(crate) async fn asked_times(&self, path: &str, times: usize) {
+        let mut sent = self.sent.subscribe();
+        sent.wait_for(|sent| sent.iter().filter(|own| *own == path).count() >= times).await.unwrap();
     }
 
     /// How often a path was asked for.
