@@ -20,6 +20,7 @@ mod full_disk;
 mod kill;
 mod outcomes;
 mod retries;
+mod set_aside;
 mod shutdown;
 mod steer;
 mod stuck;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine_core::id::{RunId, Seq};
-use engine_runtime::{Engine, Finished, RunHandle, read};
+use engine_runtime::{DriveError, Engine, Finished, RunHandle, read};
 use serde_json::{Value, json};
 
 use crate::arguments::Format;
@@ -14,6 +14,7 @@ use crate::progress::{self, Progress};
 use crate::render::report as text;
 use crate::report::Report;
 use crate::session::Session;
+use crate::set_aside;
 use crate::verbs::Context;
 
 /// How often a terminal is brought up to date.
@@ -28,7 +29,10 @@ pub(crate) async fn to_its_end(
     past: Seq,
     extra: &[(&str, Value)],
 ) -> Result<Outcome, CliError> {
-    let handle = session.engine.drive(run).await?;
+    let handle = match session.engine.drive(run).await {
+        Err(DriveError::SetAside(why)) => return Err(set_aside::error(run, &why, context.wording())),
+        driven => driven?,
+    };
     let state = read::state(session.store(), run).await?;
     let definition = read::definition(session.store(), state.definition).await?;
     if state.paused {
@@ -44,6 +48,7 @@ pub(crate) async fn to_its_end(
         finished
     };
     let interrupted = match finished {
+        Finished::SetAside(why) => return Err(set_aside::error(run, &why, context.wording())),
         Finished::Broken(why) => return Err(broken(context, run, &why)),
         Finished::Interrupted => true,
         _ => false,

@@ -18,6 +18,7 @@
 //! | `steer` | what a run is asked for, and what it answers |
 //! | `follow`, `watch`, `progress`, `interrupt` | a run while it goes on |
 //! | `report`, `waiting`, `render` | what is shown of it |
+//! | `set_aside` | what is shown of one that can't be carried out |
 //!
 //! What a verb was asked for goes to standard output; errors go to standard error. With `-o json` standard output
 //! holds one JSON document and nothing else.
@@ -39,6 +40,7 @@ mod progress;
 mod render;
 mod report;
 mod session;
+mod set_aside;
 mod source;
 mod steer;
 mod verbs;

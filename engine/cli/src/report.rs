@@ -5,15 +5,18 @@ use engine_core::event::{Event, Recorded};
 use engine_core::failure::{Effect, Failure, StepFailure};
 use engine_core::id::{IdempotencyKey, Name, RunId, Side};
 use engine_core::request::Resolution;
-use engine_core::state::{Forward, State, StepState, Undo, UndoStatus};
+use engine_core::state::{Forward, State, Status, StepState, Undo, UndoStatus};
 use engine_core::time::Timestamp;
+use engine_runtime::SetAside;
 use engine_runtime::read::{self, LoadError};
 use engine_store::Store;
 use serde_json::{Value, json};
 
 use crate::exit::Outcome;
 use crate::render::event_json::{self, cancel_cause, failures, pairs, side_name};
+use crate::render::report::Wording;
 use crate::render::{event::flag, time};
+use crate::set_aside;
 use crate::waiting::Waiting;
 
 /// What there is to say of a run.
@@ -30,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) stuck: Vec<StuckReport>,
     /// What the workflow gave.
     pub(crate) output: Option<Value>,
+    /// Why it was set aside when it was last taken up.
+    pub(crate) set_aside: Option<SetAside>,
     /// Whether its definition could not be read.
     pub(crate) definition_missing: Option<String>,
 }
@@ -73,6 +78,7 @@ impl Report {
         let definition = read::definition(store, state.definition).await;
         let mut report = Self::new(state, last.as_ref(), definition.as_deref().ok());
         report.output = output;
+        report.set_aside = read::set_aside(store, run).await?.filter(|_| report.state.end.is_none());
         report.definition_missing = definition.err().map(|error| error.to_string());
         Ok(report)
     }
@@ -90,7 +96,7 @@ impl Report {
             .is_some_and(|(pivot, definition)| state.step(&definition.step(pivot).name).forward == Forward::Done);
         let stuck = stuck(&state, pivot_done);
         let waiting = Waiting::of(&state, definition);
-        Self { state, steps, warnings, waiting, stuck, output: None, definition_missing: None }
+        Self { state, steps, warnings, waiting, stuck, output: None, set_aside: None, definition_missing: None }
     }
 
     /// The run.
@@ -98,9 +104,23 @@ impl Report {
         self.state.run
     }
 
+    /// The status that it is shown with.
+    pub(crate) fn status(&self) -> Status {
+        if self.set_aside.is_some() { Status::Stuck } else { self.state.status() }
+    }
+
     /// Its outcome; where it is open, that.
     pub(crate) fn outcome(&self) -> Outcome {
-        Outcome::of(&self.state)
+        if self.set_aside.is_some() { Outcome::Stuck } else { Outcome::of(&self.state) }
+    }
+
+    fn stuck_json(&self, program: &str, tail: &str) -> Vec<Value> {
+        let mut stuck: Vec<Value> = self.stuck.iter().map(|stuck| stuck.to_json(self.run(), program, tail)).collect();
+        if let Some(why) = &self.set_aside {
+            let mut document = set_aside::document(self.run(), why, Wording { program, tail });
+            stuck.extend(document.get_mut("stuck").and_then(|list| list.get_mut(0)).map(Value::take));
+        }
+        stuck
     }
 
     /// The report as JSON. `tail` is added to the commands, to name the data directory; `outcome` is none while the
@@ -116,7 +136,7 @@ impl Report {
             "workflow_id": state.workflow_id,
             "labels": pairs(&state.labels),
             "overrides": pairs(&state.overrides),
-            "status": state.status().to_string(),
+            "status": self.status().to_string(),
             "exit_code": outcome.map(Outcome::code),
             "cause": end.and_then(|end| end.cancelled).map(cancel_cause),
             "started_at": time::rfc3339(state.started_at),
@@ -126,7 +146,7 @@ impl Report {
             "warnings": failures(&self.warnings),
             "residue": end.map(|end| end.residue.iter().map(Name::as_str).collect::<Vec<_>>()).unwrap_or_default(),
             "waiting": self.waiting.iter().map(Waiting::to_json).collect::<Vec<_>>(),
-            "stuck": self.stuck.iter().map(|stuck| stuck.to_json(self.run(), program, tail)).collect::<Vec<_>>(),
+            "stuck": self.stuck_json(program, tail),
             "steps": self.steps.iter().map(|step| step.to_json(self.run())).collect::<Vec<_>>(),
         })
     }

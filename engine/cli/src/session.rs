@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine_core::id::RunId;
 use engine_runtime::read::{self, FindError, LoadError};
-use engine_runtime::{Clock, DriveError, Engine, EngineError, Options, RequestError, SystemClock};
+use engine_runtime::{Clock, DriveError, Engine, EngineError, Options, RequestError, SetAside, SystemClock};
 use engine_store::Store;
 use tokio::sync::OnceCell;
 
@@ -114,6 +114,7 @@ impl From<LoadError> for CliError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Unknown(_) => Self::nothing(error.to_string()),
+            _ if SetAside::unreadable(&error).is_some() => Self { outcome: Outcome::Stuck, message: error.to_string() },
             _ => Self::directory(error.to_string()),
         }
     }
@@ -123,6 +124,7 @@ impl From<DriveError> for CliError {
     fn from(error: DriveError) -> Self {
         match error {
             DriveError::Load(error) => error.into(),
+            DriveError::SetAside(_) => Self { outcome: Outcome::Stuck, message: error.to_string() },
             DriveError::ShuttingDown => Self { outcome: Outcome::Interrupted, message: error.to_string() },
             _ => Self::directory(error.to_string()),
         }

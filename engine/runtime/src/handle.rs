@@ -148,5 +148,8 @@ impl RunHandle {
 
 /// Whether nothing more happens to the run by itself.
 fn rests(report: &Report) -> bool {
-    report.status.is_terminal() || report.status == Status::Stuck || report.broken.is_some() || report.set_aside.is_some()
+    report.status.is_terminal()
+        || report.status == Status::Stuck
+        || report.broken.is_some()
+        || report.set_aside.is_some()
 }

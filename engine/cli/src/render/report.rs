@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::render::table::table;
 use crate::render::{count, event, failure, one_line, time};
 use crate::report::{Report, StepReport};
+use crate::set_aside;
 
 /// How commands are written: the program's name, and what names the data directory.
 #[derive(Clone, Copy)]
@@ -21,7 +22,10 @@ pub(crate) struct Wording<'a> {
 
 /// How it ended, or why it does not: outcome, output, failures, warnings, residue, what to type.
 pub(crate) fn outcome(report: &Report, wording: Wording<'_>) -> Vec<String> {
-    let mut lines = vec![headline(report)];
+    let mut lines = match &report.set_aside {
+        Some(why) => set_aside::text(report.run(), why, wording),
+        None => vec![headline(report)],
+    };
     if let Some(output) = &report.output {
         lines.push("output:".to_owned());
         lines.extend(indented(output));

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine_core::id::{RunId, Seq};
-use engine_runtime::{Engine, Finished, bounds};
+use engine_runtime::read::LoadError;
+use engine_runtime::{DriveError, Engine, Finished, bounds};
 use engine_store::{Class, Store};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -20,6 +21,7 @@ use crate::render::report as text;
 use crate::render::{count, one_line};
 use crate::report::Report;
 use crate::session::{self, Session};
+use crate::set_aside;
 use crate::verbs::Context;
 
 /// Runs that are read at once while they are taken up.
@@ -50,7 +52,7 @@ async fn one_alone(context: &Context, session: &mut Session, run: &str) -> Resul
 
 /// Drives all open runs on, and gives the worst outcome.
 async fn all(context: &Context, session: &mut Session) -> Result<Outcome, CliError> {
-    let mut runs = session.engine.open_runs().await?;
+    let mut runs = session.engine.recover().await?;
     let paused = paused(session.store()).await?;
     runs.retain(|run| !paused.contains(run));
     let left = count(paused.len(), "paused run");
@@ -141,6 +143,7 @@ async fn one(engine: Engine, slots: Arc<Semaphore>, run: RunId, target: Target) 
     drop(slot);
     let mut handle = match taken_up {
         Ok(handle) => handle,
+        Err(DriveError::SetAside(why)) => return Recovered { run, name, finished: Ok(Finished::SetAside(why)) },
         Err(error) => return Recovered { run, name, finished: Err(error.into()) },
     };
     let mut progress = Plain::new(target, format!("{name}: "));
@@ -152,7 +155,7 @@ async fn one(engine: Engine, slots: Arc<Semaphore>, run: RunId, target: Target) 
 
 /// What a run is called, and its last event.
 async fn row_of(store: &dyn Store, run: RunId) -> Result<(String, Seq), CliError> {
-    let row = store.row(run).await?;
+    let row = store.row(run).await.map_err(LoadError::Store)?;
     let row = row.ok_or_else(|| CliError::directory(format!("run {run} is not in the index")))?;
     let name = row.workflow_id.map_or_else(|| run.to_string(), |id| one_line(&id));
     Ok((name, row.last))
@@ -171,6 +174,14 @@ async fn tell(context: &Context, store: &dyn Store, recovered: Recovered, broken
     };
     let interrupted = match finished {
         Err(error) => return failed(error),
+        Ok(Finished::SetAside(why)) => {
+            if context.format == Format::Text {
+                for line in set_aside::text(run, &why, wording) {
+                    print::line(&format!("{name}: {line}"));
+                }
+            }
+            return (Outcome::Stuck, set_aside::document(run, &why, wording));
+        }
         Ok(Finished::Broken(why)) => return failed(follow::broken(context, run, &why)),
         Ok(Finished::Interrupted) => true,
         Ok(_) => false,

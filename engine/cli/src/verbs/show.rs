@@ -12,12 +12,29 @@ use crate::progress;
 use crate::render::report as text;
 use crate::report::Report;
 use crate::session;
+use crate::set_aside::Unreadable;
 use crate::verbs::Context;
 use crate::watch;
 
 pub(super) async fn show(context: &Context, arguments: &ShowArguments) -> Result<Outcome, CliError> {
-    let look = async |store: &dyn Store| Ok(Report::load(store, session::find(store, &arguments.run).await?).await?);
-    let mut report = context.directory.look(look).await?;
+    let look = async |store: &dyn Store| {
+        let run = session::find(store, &arguments.run).await?;
+        match Report::load(store, run).await {
+            Ok(report) => Ok(Ok(report)),
+            Err(error) => Unreadable::load(store, run, error).await.map(Err),
+        }
+    };
+    let mut report = match context.directory.look(look).await? {
+        Ok(report) => report,
+        Err(unreadable) => {
+            let wording = context.wording();
+            match context.format {
+                Format::Json => print::json(&unreadable.to_json(wording)),
+                Format::Text => print::lines(&unreadable.lines(wording)),
+            }
+            return Ok(Outcome::Stuck);
+        }
+    };
     if arguments.follow {
         report = followed(context, report).await?;
     }
@@ -36,7 +53,7 @@ async fn followed(context: &Context, report: Report) -> Result<Report, CliError>
 
 fn tell(context: &Context, report: &Report, was_followed: bool) {
     let wording = context.wording();
-    let status = report.state.status();
+    let status = report.status();
     let rests = status.is_terminal() || status == Status::Stuck;
     match context.format {
         Format::Json => {

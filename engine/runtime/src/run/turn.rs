@@ -7,7 +7,9 @@ use engine_core::id::{Digest, Name, RunId, Seq, Side};
 use engine_core::machine::Command;
 use engine_core::payload::Payload;
 use engine_core::state::{State, Status};
-use engine_store::{ClaimChange, Class, Fence, IndexRow, Mark, RunWrite, Store, StoreError, TimerClock, TimerRow, Unit};
+use engine_store::{
+    ClaimChange, Class, Fence, IndexRow, Mark, RunWrite, Store, StoreError, TimerClock, TimerRow, Unit,
+};
 
 use crate::crashes;
 
