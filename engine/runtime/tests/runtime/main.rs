@@ -10,6 +10,7 @@ mod recovery;
 mod requests_by_phase;
 mod set_aside;
 mod stage;
+mod start_up;
 mod steering;
 mod stopping;
 mod world;
