@@ -231,6 +231,10 @@ impl Store for FaultStore {
         self.memory.free_bytes()
     }
 
+    async fn broken(&self) -> StoreError {
+        self.memory.broken().await
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         self.open().await?;
         self.memory.close().await
