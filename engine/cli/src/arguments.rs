@@ -120,6 +120,19 @@ pub(crate) enum Known {
     Rerun(RerunArguments),
     /// Forget ended runs; their ids stay taken for 30 days
     Delete(DeleteArguments),
+    /// Look at everything in the data directory, and say what is wrong and what to do
+    Doctor {
+        /// Write anew what follows from histories: lists, timers, missing ids; needs the directory for itself
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Copy the data directory, also while runs go on
+    Backup {
+        /// Where to: a directory that is empty, or not there
+        to: PathBuf,
+    },
+    /// Shrink the database; needs the directory for itself
+    Compact,
     /// Check workflow files; run nothing
     Check {
         /// Workflow files and run files

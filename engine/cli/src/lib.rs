@@ -14,7 +14,7 @@
 //! | `arguments`, `help` | the command line and its help |
 //! | `verbs` | a file for each verb |
 //! | `source`, `input`, `overrides`, `pairs`, `moment` | what a run is started with and found by |
-//! | `directory`, `session` | the data directory, and the engine on it |
+//! | `directory`, `keeping`, `session` | the data directory, and the engine on it |
 //! | `steer` | what a run is asked for, and what it answers |
 //! | `follow`, `watch`, `progress`, `interrupt` | a run while it goes on |
 //! | `report`, `waiting`, `render` | what is shown of it |
@@ -32,6 +32,7 @@ mod follow;
 mod help;
 mod input;
 mod interrupt;
+mod keeping;
 mod moment;
 mod overrides;
 mod pairs;

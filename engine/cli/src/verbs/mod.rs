@@ -1,8 +1,11 @@
 //! The verbs, a file each.
 
+mod backup;
 mod check;
+mod compact;
 mod definitions;
 mod delete;
+mod doctor;
 mod graph;
 mod history;
 mod list;
@@ -119,6 +122,9 @@ async fn known(context: &Context, verb: Known) -> Result<Outcome, CliError> {
         Known::Resolve(arguments) => steer::resolve(context, arguments).await,
         Known::Rerun(arguments) => steer::rerun(context, arguments).await,
         Known::Delete(arguments) => delete::delete(context, arguments).await,
+        Known::Doctor { repair } => doctor::doctor(context, repair).await,
+        Known::Backup { to } => backup::backup(context, &to).await,
+        Known::Compact => compact::compact(context).await,
         Known::Check { files } => Ok(check::check(context, &files)),
         Known::Schema => Ok(schema::schema()),
     }
