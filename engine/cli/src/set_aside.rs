@@ -116,3 +116,56 @@ pub(crate) fn what_to_do(run: RunId, why: &SetAside, wording: Wording<'_>) -> (S
         _ => (again, "once a backup of the data directory has been put in its place"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_core::id::{Digest, Seq};
+    use engine_core::time::Timestamp;
+    use engine_store::{Class, MemoryStore, RunWrite, Unit};
+
+    use super::*;
+    use crate::render::sample;
+
+    /// A store with a run whose history does not begin with its start.
+    async fn broken(run: RunId) -> MemoryStore {
+        let store = MemoryStore::new();
+        let mut event = sample::stuck().remove(1);
+        event.seq = Seq(1);
+        let row = IndexRow {
+            run,
+            workflow: "order_saga".into(),
+            definition: Digest::of(b"definition"),
+            workflow_id: Some("order-1".to_owned()),
+            input: Digest::of(b"{}"),
+            status: Status::Running,
+            class: Class::InFlight,
+            labels: Vec::new(),
+            priority: 0,
+            started_at: Timestamp::from_millis(1_800_000_000_000),
+            ended_at: None,
+            last: Seq(1),
+            results: 0,
+        };
+        let fence = store.acquire(0, "test", Timestamp::default()).await.unwrap().unwrap();
+        let write = RunWrite { run, expected: Seq(0), fence, events: vec![event], row };
+        store.commit(vec![Unit { run: Some(write), ..Unit::default() }]).await.pop().unwrap().unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn a_run_that_can_not_be_read_is_shown_with_the_reason_and_the_command() {
+        let run = sample::run();
+        let store = broken(run).await;
+        let error = read::state(&store, run).await.unwrap_err();
+        let unreadable = Unreadable::load(&store, run, error).await.unwrap();
+        let wording = Wording { program: "engine", tail: "" };
+        let lines = unreadable.lines(wording);
+        assert_eq!(lines[0], format!("order_saga, run {run} (order-1)"));
+        assert!(lines[4].starts_with("  HISTORY_UNREADABLE the history of run"), "{lines:#?}");
+        assert!(lines[5].starts_with(&format!("    engine recover {run}  # once a backup")), "{lines:#?}");
+        let json = unreadable.to_json(wording);
+        assert_eq!((&json["status"], &json["exit_code"]), (&json!("Stuck"), &json!(7)));
+        assert_eq!(json["stuck"][0]["failure"]["code"], "HISTORY_UNREADABLE");
+        assert_eq!(json["workflow_id"], "order-1");
+    }
+}

@@ -69,7 +69,10 @@ impl Engine {
             let mut desk = self.memory().deciding.lease();
             desk.cover(input_len).await;
             let canonical = check(&start)?;
-            start.input = canonical.into();
+            // Many starts may share one input: it is copied only where it is kept otherwise than it was given.
+            if *canonical != *start.input {
+                start.input = canonical.into();
+            }
             Digest::of(&start.input)
         };
         if let Some(run) = self.existing(&start, input).await? {
