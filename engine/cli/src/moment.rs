@@ -15,7 +15,10 @@ fn before(now: Timestamp, text: &str) -> Result<Timestamp, String> {
     if let Ok(span) = parse_duration(text) {
         return Ok(Timestamp::from_millis(now.millis().saturating_sub(time::millis(span))));
     }
-    let midnight = || format!("{}T00:00:00Z", text.parse::<Date>().ok()?).parse::<jiff::Timestamp>().ok();
+    let is_day = text.len() == "2026-01-31".len();
+    // A time without its offset is a day to jiff, and would lose its hours.
+    let day = || text.parse::<Date>().ok().filter(|_| is_day);
+    let midnight = || format!("{}T00:00:00Z", day()?).parse::<jiff::Timestamp>().ok();
     let at = text.parse::<jiff::Timestamp>().ok().or_else(midnight);
     let millis = at.and_then(|at| u64::try_from(at.as_millisecond()).ok());
     millis.map(Timestamp::from_millis).ok_or_else(|| {
