@@ -66,7 +66,7 @@ impl Outcome {
         match self {
             Self::Completed => "Completed",
             Self::Failed => "Failed",
-            Self::BadInput => "bad usage, file or input; nothing was stored",
+            Self::BadInput => "bad usage, file or input, or refused; nothing was changed",
             Self::NothingThere => "nothing there: no such run, nothing to recover",
             Self::Compensated => "Compensated: it failed and was undone",
             Self::Cancelled => "Cancelled",

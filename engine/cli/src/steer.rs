@@ -95,6 +95,9 @@ pub(crate) async fn tell(context: &Context, verb: &str, answered: &Answered, wai
     match open {
         Some(row) if row.status != Status::Paused => {
             context.note(&said(verb, &answered.answer));
+            if row.run != answered.run {
+                context.note(&answered.named(row));
+            }
             let extra: Vec<(&str, Value)> = vec![("request", answered.request_to_json())];
             self::wait(context, row.run, &extra).await
         }
@@ -163,14 +166,19 @@ impl Answered {
     /// How the run stands, and how to go on.
     fn standing(&self, context: &Context) -> Vec<String> {
         let Some(row) = &self.now else { return Vec::new() };
-        let id = row.workflow_id.as_ref().map(|id| format!(" ({})", one_line(id))).unwrap_or_default();
-        let new = if row.run == self.run { "" } else { "the new run: " };
-        let mut lines = vec![format!("{new}{} run {}{id} is {}", row.workflow, row.run, row.status)];
+        let mut lines = vec![self.named(row)];
         if let Some((why, command)) = self.next(context) {
             lines.push(why.to_owned());
             lines.push(format!("  {command}"));
         }
         lines
+    }
+
+    /// Which run it is about, and its status.
+    fn named(&self, row: &IndexRow) -> String {
+        let id = row.workflow_id.as_ref().map(|id| format!(" ({})", one_line(id))).unwrap_or_default();
+        let new = if row.run == self.run { "" } else { "the new run: " };
+        format!("{new}{} run {}{id} is {}", row.workflow, row.run, row.status)
     }
 
     /// The command to go on with, and why.
