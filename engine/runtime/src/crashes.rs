@@ -49,12 +49,10 @@ impl Crashes {
         let fresh = Self { results, stops: 1, alone: 0, named: false };
         match (self.results == results, self.named) {
             (true, true) => Self { alone: self.alone + 1, named: false, ..self },
-            (true, false) if blamed => self,
+            (true | false, false) if blamed => self,
             (true, false) => Self { stops: self.stops + 1, ..self },
-            // It got on before the process died of it.
-            (false, true) => fresh,
-            (false, false) if blamed => self,
-            (false, false) => fresh,
+            // It got on before the process died, of it or of another one.
+            (false, true | false) => fresh,
         }
     }
 
@@ -163,10 +161,9 @@ async fn in_flight(store: &dyn Store) -> Result<Vec<Left>, StoreError> {
     for run in read::runs_of(store, Class::InFlight).await? {
         match store.row(run).await {
             Ok(Some(row)) => left.push(Left { run, results: row.results, noted: noted(store, run).await? }),
-            Ok(None) => {}
             Err(error) if error.is_fatal() => return Err(error),
-            // It is named when it is taken up.
-            Err(_) => {}
+            // One that can't be read is named when it is taken up.
+            Ok(None) | Err(_) => {}
         }
     }
     Ok(left)
