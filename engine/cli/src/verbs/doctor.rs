@@ -29,7 +29,7 @@ pub(super) async fn doctor(context: &Context, repair: bool) -> Result<Outcome, C
             if let Some(repaired) = &repaired {
                 print::lines(&told(repaired));
             }
-            print::lines(&lines(&diagnosis, context.directory.path().display().to_string()));
+            print::lines(&lines(&diagnosis, &context.directory.path().display().to_string()));
         }
     }
     Ok(if diagnosis.is_sound() { Outcome::Completed } else { Outcome::DirectoryUnusable })
@@ -71,7 +71,7 @@ pub(super) fn document(diagnosis: &Diagnosis) -> Value {
     })
 }
 
-fn lines(diagnosis: &Diagnosis, directory: String) -> Vec<String> {
+fn lines(diagnosis: &Diagnosis, directory: &str) -> Vec<String> {
     let counts = &diagnosis.counts;
     let mut lines = Vec::new();
     for finding in &diagnosis.findings {
@@ -124,11 +124,11 @@ mod tests {
         };
         let counts = Counts { runs: 2, ..Counts::default() };
         let diagnosis = Diagnosis { findings: vec![finding], more: 0, counts };
-        let told = lines(&diagnosis, "data".to_owned());
+        let told = lines(&diagnosis, "data");
         assert_eq!(told[0], "the index row of run 1: it is damaged");
         assert_eq!(told[1], "  `doctor --repair` writes it anew");
         assert!(told[2].starts_with("data: 2 runs, 0 events") && told[2].ends_with(": 1 finding"), "{}", told[2]);
         assert_eq!(document(&diagnosis)["sound"], false);
-        assert!(lines(&Diagnosis::default(), "data".to_owned())[0].ends_with("all sound"));
+        assert!(lines(&Diagnosis::default(), "data")[0].ends_with("all sound"));
     }
 }
