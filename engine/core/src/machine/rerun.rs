@@ -62,9 +62,9 @@ fn carried(
     let step = &definition.step(index).name;
     let known = source.step(step);
     let is_before = definition.is_ancestor(index, first);
-    let is_forgiven = known.forward == Forward::Failed { fatal: false };
     // What was forgiven gave nothing that could be built on: undone at once, it is as if it had not happened.
-    if known.undo.status != UndoStatus::NotBegun && is_before && (!is_forgiven || known.has_lasting_effect()) {
+    let is_gone = known.forward == Forward::Failed { fatal: false } && !known.has_lasting_effect();
+    if known.undo.status != UndoStatus::NotBegun && is_before && !is_gone {
         let message = format!("step `{step}` was undone, and `{from}` builds on it: rerun from `{step}` or before it");
         return Err(Answer::refused("UNDONE", message));
     }

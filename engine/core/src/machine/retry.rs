@@ -54,7 +54,7 @@ pub(super) fn next(policy: &RetryPolicy, tries: &Tries, again: &Again, moment: &
         Again::InWork { not_before } => (not_before, 0),
     };
     let at_most_once = policy.max_attempts <= 1;
-    let attempts_spent = count > 0 && tries.failures + count >= policy.max_attempts;
+    let attempts_spent = count > 0 && tries.failures.saturating_add(count) >= policy.max_attempts;
     let planned = if count == 0 || (moment.unlimited && attempts_spent) {
         longest(policy, tries)
     } else {

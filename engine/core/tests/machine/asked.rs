@@ -28,6 +28,7 @@ enum Due {
 }
 
 /// What was asked of a run so far.
+#[expect(clippy::struct_excessive_bools, reason = "any combination is a run")]
 pub(crate) struct Asked<'a> {
     scene: &'a Scene,
     places: BTreeMap<(Name, Side), Place>,
@@ -99,10 +100,10 @@ impl<'a> Asked<'a> {
             Event::StepCompleted { step, .. }
             | Event::StepFailed { step, .. }
             | Event::StepSkipped { step, .. }
-            | Event::StepStuck { step, .. } => self.ends((step.clone(), Side::Forward)),
+            | Event::StepStuck { step, .. } => self.ends(step, Side::Forward),
             Event::CompensationCompleted { step, .. }
             | Event::CompensationFailed { step, .. }
-            | Event::CompensationSkipped { step } => self.ends((step.clone(), Side::Compensation)),
+            | Event::CompensationSkipped { step } => self.ends(step, Side::Compensation),
             Event::RunCompleted { .. }
             | Event::RunCompensated { .. }
             | Event::RunFailed { .. }
@@ -137,9 +138,9 @@ impl<'a> Asked<'a> {
         self.waits.insert(side);
     }
 
-    fn ends(&mut self, side: (Name, Side)) {
-        self.places.remove(&side);
-        self.waits.remove(&side);
+    fn ends(&mut self, step: &Name, side: Side) {
+        self.places.remove(&(step.clone(), side));
+        self.waits.remove(&(step.clone(), side));
     }
 
     fn unpark(&mut self, turn: usize) {
@@ -158,12 +159,12 @@ impl<'a> Asked<'a> {
         };
         assert!(!abandons || self.due == Due::End, "{event:?} although nobody terminated the run");
         match (self.due, event) {
-            (Due::Stop, Event::RunUnstuck) => {}
+            (Due::Stop, Event::RunUnstuck)
+            | (Due::End, Event::RequestSettled { .. } | Event::RunCancelled { cause: CancelCause::Terminated, .. }) => {
+            }
             (Due::Stop, Event::StopBegan { cause: StopCause::Cancelled }) => self.due = Due::Nothing,
             (Due::Stop, other) => panic!("{other:?} after a cancel"),
             (Due::Nothing, Event::StopBegan { cause: StopCause::Cancelled }) => panic!("nobody cancelled"),
-            (Due::End, Event::RequestSettled { .. }) => {}
-            (Due::End, Event::RunCancelled { cause: CancelCause::Terminated, .. }) => {}
             (Due::End, other) => assert!(abandons, "{other:?} after terminate"),
             (Due::Nothing, other) => {
                 let settles = matches!(other, Event::RequestSettled { .. });
@@ -188,14 +189,17 @@ impl<'a> Asked<'a> {
 
     fn begins_nothing_while_held_back(&self, event: &Event, told: bool) {
         let begins = match event {
-            Event::StepScheduled { .. } | Event::AttemptStarted { .. } | Event::CompensationStarted { .. } => true,
-            Event::StepSkipped { .. } => true,
+            Event::StepScheduled { .. }
+            | Event::AttemptStarted { .. }
+            | Event::CompensationStarted { .. }
+            | Event::StepSkipped { .. } => true,
             Event::StepCompleted { attempt, .. } | Event::CompensationFailed { attempt, .. } => *attempt == 0,
             _ => false,
         };
         assert!(!begins || told || !(self.paused || self.poisoned), "{event:?} although the run is held back");
     }
 
+    #[expect(clippy::match_same_arms, reason = "it reads as the table")]
     fn is_answered(&mut self, id: &str, kind: &RequestKind, answer: &Answer, pivot: Pivot, turn: usize) {
         let once = *kind == RequestKind::Timeout || self.answered.insert(id.to_owned());
         assert!(once, "{id} is answered twice");
@@ -256,12 +260,33 @@ fn word(answer: &Answer) -> &str {
     }
 }
 
-/// The step that an operator spoke of, and the word.
-pub(crate) fn resolved(event: &Event) -> Option<(Option<Name>, Resolution)> {
+/// What was asked for and is carried out.
+pub(crate) fn accepted(event: &Event) -> Option<&RequestKind> {
     match event {
-        Event::RequestAnswered { kind: RequestKind::Resolve { step, action }, answer: Answer::Accepted, .. } => {
-            Some((step.clone(), *action))
-        }
+        Event::RequestAnswered { kind, answer: Answer::Accepted, .. } => Some(kind),
         _ => None,
     }
+}
+
+/// The step that an operator spoke of, and the word.
+pub(crate) fn resolved(event: &Event) -> Option<(Option<Name>, Resolution)> {
+    match accepted(event) {
+        Some(RequestKind::Resolve { step, action }) => Some((step.clone(), *action)),
+        _ => None,
+    }
+}
+
+/// The sides of steps that an operator had tried again.
+pub(crate) fn retried(events: &[Recorded]) -> Vec<(Name, Side)> {
+    let pairs = events.windows(2).filter_map(|pair| {
+        let Some((Some(told), Resolution::Retry)) = resolved(&pair[0].event) else { return None };
+        let side = match &pair[1].event {
+            Event::AttemptStarted { side, .. } => *side,
+            Event::StepScheduled { .. } => Side::Forward,
+            Event::CompensationStarted { .. } => Side::Compensation,
+            _ => return None,
+        };
+        Some((told, side))
+    });
+    pairs.collect()
 }

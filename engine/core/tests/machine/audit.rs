@@ -132,8 +132,12 @@ impl Audit<'_> {
         let told = self.is_told(&recorded.event);
         self.asked.take(recorded, self.pivot(), told);
         match &recorded.event {
-            Event::RunStarted(_) | Event::RequestAnswered { .. } | Event::RunStuck { .. } | Event::RunUnstuck => {}
-            Event::RequestSettled { .. } | Event::StepCarried { .. } => {}
+            Event::RunStarted(_)
+            | Event::RequestAnswered { .. }
+            | Event::RequestSettled { .. }
+            | Event::RunStuck { .. }
+            | Event::RunUnstuck
+            | Event::StepCarried { .. } => {}
             Event::StopBegan { cause } => self.stops(cause),
             Event::RecoveryNoted { cut_off } => {
                 for (name, side) in cut_off {
@@ -349,10 +353,8 @@ impl Audit<'_> {
         let remains = self.remains();
         let any_undone = own.clone().any(|step| self.seen(step).undo == Undo::Undone);
         match (cause, end) {
-            (StopCause::Timeout, Event::RunCancelled { cause: CancelCause::Timeout, residue, .. }) => {
-                assert_eq!(*residue, remains);
-            }
-            (StopCause::Cancelled, Event::RunCancelled { cause: CancelCause::Cancelled, residue, .. }) => {
+            (StopCause::Timeout, Event::RunCancelled { cause: CancelCause::Timeout, residue, .. })
+            | (StopCause::Cancelled, Event::RunCancelled { cause: CancelCause::Cancelled, residue, .. }) => {
                 assert_eq!(*residue, remains);
             }
             (StopCause::StepFailed(_), Event::RunCompensated { .. }) => {

@@ -10,10 +10,11 @@ use engine_core::event::{Event, Recorded, RunStarted, StuckReason};
 use engine_core::id::{IdempotencyKey, Name, RunId, Seq, Side};
 use engine_core::machine::{Command, Input, Machine, Progress, Send, Slot, TimerKey, Turn};
 use engine_core::payload::Payload;
-use engine_core::request::{Answer, Demand, Request, RequestKind, Resolution};
+use engine_core::request::{Demand, Request, RequestKind, Resolution};
 use engine_core::state::{Activity, State, Status};
 use engine_core::time::Timestamp;
 
+use crate::asked::{accepted, retried};
 use crate::random::Random;
 use crate::spec::Spec;
 use crate::world::{Ending, World};
@@ -345,7 +346,8 @@ impl Driver {
         }
         assert_eq!(self.shadow, *self.machine.state(), "folding the history gives another state");
         scene.turns.push(scene.history.len());
-        scene.note_retries(&turn.events);
+        // They may be sent under a new key, and although the run stopped.
+        scene.owed.extend(retried(&turn.events));
         for command in turn.commands {
             scene.hand_out(command, &turn.events, self.machine.state());
         }
@@ -412,28 +414,6 @@ impl Scene {
         }
     }
 
-    /// Steps that an operator has tried again may be sent under a new key, and although the run stopped.
-    fn note_retries(&mut self, events: &[Recorded]) {
-        let mut told = None;
-        for recorded in events {
-            let (name, side) = match &recorded.event {
-                Event::AttemptStarted { step, side, .. } => (step, *side),
-                Event::StepScheduled { step, .. } => (step, Side::Forward),
-                Event::CompensationStarted { step, .. } => (step, Side::Compensation),
-                other => {
-                    told = match asked(other) {
-                        Some(RequestKind::Resolve { step, action: Resolution::Retry }) => step.clone(),
-                        _ => None,
-                    };
-                    continue;
-                }
-            };
-            if told.take().as_ref() == Some(name) {
-                self.owed.insert((name.clone(), side));
-            }
-        }
-    }
-
     /// The status by what is in flight.
     fn status(&self, state: &State) -> Status {
         if let Some(end) = &state.end {
@@ -461,7 +441,7 @@ impl Scene {
     fn check_send(&mut self, send: &Send, events: &[Recorded], state: &State) {
         let place = self.spec.steps.iter().position(|step| step.name == send.step).unwrap();
         let resolved = self.owed.remove(&(send.step.clone(), send.side));
-        let pauses = |recorded: &Recorded| asked(&recorded.event) == Some(&RequestKind::Pause);
+        let pauses = |recorded: &Recorded| accepted(&recorded.event) == Some(&RequestKind::Pause);
         // What began in the turn of the pause, before it, is sent.
         assert!(!state.holds_back() || events.iter().any(pauses), "{} is sent although the run is paused", send.step);
         let (forward, own) = (send.side == Side::Forward, place < self.spec.main);
@@ -484,14 +464,6 @@ impl Scene {
             let granted = 1 + self.granted.get(&send.step).copied().unwrap_or_default();
             assert!(earlier < granted, "{} runs more than once", send.step);
         }
-    }
-}
-
-/// What was asked for and is carried out.
-fn asked(event: &Event) -> Option<&RequestKind> {
-    match event {
-        Event::RequestAnswered { kind, answer: Answer::Accepted, .. } => Some(kind),
-        _ => None,
     }
 }
 

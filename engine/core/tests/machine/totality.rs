@@ -193,8 +193,6 @@ fn turn(machine: &mut Machine, history: &mut Vec<Recorded>, now: Timestamp) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     /// Whatever stands in a history can be folded, whatever a run is told then is taken, and what was decided folds to
     /// the state that it was decided in.
     #[test]

@@ -214,7 +214,7 @@ fn come_to(at: At) -> Story {
     run
 }
 
-fn rows<'t>(name: &'t str, at: At, paused: bool) -> impl Iterator<Item = &'static Row> + 't {
+fn rows(name: &str, at: At, paused: bool) -> impl Iterator<Item = &'static Row> {
     let fits = move |row: &&Row| {
         row.0 == name && row.1.contains(&at) && matches!((row.2, paused), (Either, _) | (Going, false) | (Paused, true))
     };
