@@ -11,6 +11,7 @@ use engine_store::{
     Claim, Class, CommitError, Counters, Cursor, Fence, Filter, InboxRow, IndexRow, MemoryStore, Page, Store,
     StoreError, TimerClock, TimerRow, Unit,
 };
+use tokio::sync::watch;
 
 use crate::life::Life;
 
@@ -46,7 +47,7 @@ pub struct FaultStore {
     plan: Option<Planned>,
     writes: AtomicU64,
     struck: AtomicBool,
-    failed: AtomicBool,
+    failed: watch::Sender<bool>,
 }
 
 impl FaultStore {
@@ -58,7 +59,7 @@ impl FaultStore {
             plan,
             writes: AtomicU64::new(0),
             struck: AtomicBool::new(false),
-            failed: AtomicBool::new(false),
+            failed: watch::Sender::new(false),
         }
     }
 
@@ -97,13 +98,13 @@ impl FaultStore {
             self.life.end();
             return std::future::pending().await;
         }
-        self.failed.store(true, Ordering::SeqCst);
+        self.failed.send_replace(true);
         refuse(broken())
     }
 
     async fn open(&self) -> Result<(), StoreError> {
         self.life.go_on().await;
-        if self.failed.load(Ordering::SeqCst) { Err(broken()) } else { Ok(()) }
+        if *self.failed.borrow() { Err(broken()) } else { Ok(()) }
     }
 }
 
@@ -232,7 +233,9 @@ impl Store for FaultStore {
     }
 
     async fn broken(&self) -> StoreError {
-        self.memory.broken().await
+        // The sender lives as long as `self`.
+        let _ = self.failed.subscribe().wait_for(|failed| *failed).await;
+        broken()
     }
 
     async fn close(&self) -> Result<(), StoreError> {
