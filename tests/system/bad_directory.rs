@@ -34,21 +34,6 @@ fn the_directory_of_another_program() {
 }
 
 #[test]
-fn a_directory_that_is_in_use() {
-    let shop = Shop::open(&["payment/process:delay=20s"]);
-    let (engine, file) = (shop.engine(), shop.file(&fast()));
-    let arguments = ["--id", "order-1001", "--input", &input().to_string()];
-    let mut first = engine.spawn_run(&file, &arguments);
-    shop.until("the first one is at work", |ledger| {
-        ledger["entries"].as_array().unwrap().iter().any(|entry| entry["endpoint"] == "process")
-    });
-    let pid = first.id().to_string();
-    engine.run(&file, &arguments).assert_exit(8).assert_says(&["in use", &pid]);
-    first.kill().unwrap();
-    first.wait().unwrap();
-}
-
-#[test]
 fn a_directory_that_was_truncated() {
     let shop = Shop::open(&[]);
     let (engine, file) = (shop.engine(), shop.file(&fast()));

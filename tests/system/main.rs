@@ -19,6 +19,8 @@ mod failing_disk;
 mod full_disk;
 mod kill;
 mod outcomes;
+mod owner;
+mod race;
 mod retries;
 mod set_aside;
 mod shutdown;

@@ -1,12 +1,18 @@
-//! The data directory: where it is, and its store.
+//! The data directory: where it is, and its store, or the process that has it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use engine_store::Store;
+use async_trait::async_trait;
+use engine_core::id::RunId;
+use engine_runtime::bounds;
+use engine_runtime::control::{self, Client, ConnectError, Look, LookStore, Looked, Looker as _, Place};
+use engine_store::{Store, StoreError};
 use engine_store_sled::SledStore;
 
 use crate::error::CliError;
+use crate::ways::{Finder, Ways};
 
 /// Where data goes unless told otherwise.
 pub(crate) const DEFAULT: &str = "./.engine";
@@ -41,35 +47,73 @@ impl DataDirectory {
         }
     }
 
-    /// Opens its store; it is made where it is not there.
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, CliError> {
+    /// Opens its store, or finds the process that has it. It is made where it is not there.
+    pub(crate) async fn enter(&self, purpose: Purpose) -> Result<Entered, CliError> {
+        let (began, mut pause) = (Instant::now(), bounds::FIRST_PAUSE);
+        loop {
+            let in_use = match self.open().await? {
+                Ok(store) => return Ok(Entered::Own(Arc::new(store))),
+                Err(error @ StoreError::InUse { .. }) => error,
+                Err(error) => return Err(error.into()),
+            };
+            let (patience, why) = match self.connect().await {
+                Ok((client, leaves)) if !leaves || purpose == Purpose::Look => return Ok(Entered::Beside(client)),
+                Ok(_) => (bounds::LEAVING_TIME, "it is about to end".to_owned()),
+                Err(ConnectError::Nobody(error)) => (bounds::REACH_TIME, format!("it does not answer ({error})")),
+                Err(error) => return Err(CliError::directory(error.to_string())),
+            };
+            if began.elapsed() >= patience {
+                return Err(CliError::directory(format!("{in_use}. It can't be asked instead: {why}")));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(bounds::LONGEST_PAUSE);
+        }
+    }
+
+    async fn open(&self) -> Result<Result<SledStore, StoreError>, CliError> {
         let path = self.path.clone();
         let opened = tokio::task::spawn_blocking(move || SledStore::open(&path)).await;
-        let opened =
-            opened.map_err(|error| CliError::directory(format!("opening the data directory broke: {error}")))?;
-        Ok(Arc::new(opened?))
+        opened.map_err(|error| CliError::directory(format!("opening the data directory broke: {error}")))
     }
 
-    /// Opens its store where it is there; nothing is made.
-    pub(crate) async fn open_existing(&self) -> Result<Arc<dyn Store>, CliError> {
-        if self.is_new() {
-            let shown = self.path.display();
-            return Err(CliError::nothing(format!(
-                "no data directory at {shown}: nothing was run there yet. Name another one with --data-dir"
-            )));
+    async fn connect(&self) -> Result<(Client, bool), ConnectError> {
+        Client::connect(Place::of(&self.path).map_err(ConnectError::Nobody)?).await
+    }
+
+    /// Refuses a directory where nothing is: nothing is made by looking.
+    pub(crate) fn check_exists(&self) -> Result<(), CliError> {
+        if !self.is_new() {
+            return Ok(());
         }
-        self.open().await
+        let shown = self.path.display();
+        Err(CliError::nothing(format!(
+            "no data directory at {shown}: nothing was run there yet. Name another one with --data-dir"
+        )))
     }
 
-    /// Opens its store where it is there, looks something up, and closes it again.
+    /// Looks something up, in its store or by asking the process that has it.
     pub(crate) async fn look<T>(
         &self,
         look: impl AsyncFnOnce(&dyn Store) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let store = self.open_existing().await?;
-        let seen = look(&*store).await;
-        store.close().await?;
+        self.check_exists()?;
+        let ways = Ways::find(Looking { directory: self.clone() }).await?;
+        let seen = look(&LookStore(ways.clone())).await;
+        if let Entered::Own(store) = &ways.current().way {
+            store.close().await?;
+        }
         seen
+    }
+
+    /// The process that has it, where one answers.
+    pub(crate) async fn owner(&self) -> Option<Client> {
+        self.connect().await.ok().map(|(client, _)| client)
+    }
+
+    /// The process that drives a run, if one does.
+    pub(crate) async fn driver(&self, run: RunId) -> Option<u32> {
+        let client = self.owner().await?;
+        client.drives(run).await.ok()?.then(|| client.pid())
     }
 
     /// What has to be added to a command so that it uses this directory.
@@ -78,6 +122,44 @@ impl DataDirectory {
             return String::new();
         }
         format!(" --data-dir {}", quoted(&self.path.display().to_string()))
+    }
+}
+
+/// What a data directory is entered for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// To look something up: whoever has it can be asked, to its last moment.
+    Look,
+    /// To have runs driven: a process that is about to end takes none in.
+    Drive,
+}
+
+/// Who has a data directory.
+pub(crate) enum Entered {
+    /// This process, by its store.
+    Own(Arc<dyn Store>),
+    /// Another one, which answers.
+    Beside(Client),
+}
+
+/// Ways to look something up.
+struct Looking {
+    directory: DataDirectory,
+}
+
+#[async_trait]
+impl Finder for Looking {
+    type Way = Entered;
+
+    async fn find(&self) -> Result<Entered, CliError> {
+        self.directory.enter(Purpose::Look).await
+    }
+
+    async fn look(&self, way: &Entered, look: Look) -> Result<Looked, StoreError> {
+        match way {
+            Entered::Own(store) => control::look(&**store, look).await,
+            Entered::Beside(client) => client.look(look).await,
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Errors, for the person who must act: what happened, where, what to do; and the exit code they end in.
 
 use engine_core::definition::InputError;
+use engine_core::id::RunId;
+use engine_runtime::EngineError;
+use engine_runtime::control::{AskError, Refusal, RefusalKind};
+use engine_runtime::read::LoadError;
 use engine_store::StoreError;
 
 use crate::exit::Outcome;
@@ -47,4 +51,52 @@ impl From<StoreError> for CliError {
             _ => Self::directory(error.to_string()),
         }
     }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            _ => Self::directory(error.to_string()),
+        }
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<AskError> for CliError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Refused(refusal) => refusal.into(),
+            AskError::Store(error) => error.into(),
+            error => Self::directory(error.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for CliError {
+    fn from(Refusal { kind, message }: Refusal) -> Self {
+        match kind {
+            RefusalKind::Bad => Self::bad_input(message),
+            RefusalKind::Ambiguous(runs) => Self::bad_input(several_runs(&runs)),
+            RefusalKind::Unknown => Self::nothing(message),
+            RefusalKind::NotNow => Self { outcome: Outcome::Interrupted, message },
+            RefusalKind::Kept | RefusalKind::SetAside(_) => Self { outcome: Outcome::Stuck, message },
+            _ => Self::directory(message),
+        }
+    }
+}
+
+fn several_runs(runs: &[RunId]) -> String {
+    let listed: Vec<String> = runs.iter().map(|run| format!("\n  {run}")).collect();
+    format!(
+        "{} open runs of this workflow have this input. Go on with one by `recover RUN`, or start another with \
+         --new:{}",
+        runs.len(),
+        listed.concat()
+    )
 }

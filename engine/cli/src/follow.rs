@@ -3,49 +3,49 @@
 use std::time::Duration;
 
 use engine_core::id::{RunId, Seq};
-use engine_runtime::{DriveError, Engine, Finished, RunHandle, read};
+use engine_runtime::control::{AskError, Refusal, RefusalKind};
+use engine_runtime::{Finished, read};
 use serde_json::{Value, json};
 
 use crate::arguments::Format;
 use crate::error::CliError;
 use crate::exit::Outcome;
+use crate::followed::{Followed, News};
 use crate::print;
 use crate::progress::{self, Progress};
+use crate::reach::Reach;
 use crate::render::report as text;
 use crate::report::Report;
-use crate::session::Session;
 use crate::set_aside;
 use crate::verbs::Context;
 
 /// How often a terminal is brought up to date.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Drives a run on, shows it meanwhile, and says what became of it. `past` is its last event before this process
-/// took it up; `extra` goes into the JSON document.
+/// Has a run driven on, shows it meanwhile, and says what became of it. `past` is its last event before this command
+/// came to it; `extra` goes into the JSON document.
 pub(crate) async fn to_its_end(
     context: &Context,
-    session: &mut Session,
+    reach: &Reach,
     run: RunId,
     past: Seq,
     extra: &[(&str, Value)],
 ) -> Result<Outcome, CliError> {
-    let handle = match session.engine.drive(run).await {
-        Err(DriveError::SetAside(why)) => return Err(set_aside::error(run, &why, context.wording())),
-        driven => driven?,
-    };
-    let state = read::state(session.store(), run).await?;
-    let definition = read::definition(session.store(), state.definition).await?;
+    let followed = Followed::drive(reach, run).await.map_err(|error| undrivable(context, run, error))?;
+    let store = reach.store();
+    let state = read::state(&*store, run).await?;
+    let definition = read::definition(&*store, state.definition).await?;
     if state.paused {
         let (program, tail) = (context.wording().program, context.wording().tail);
         context.note(&format!("the run is paused: it begins nothing until\n  {program} resume {run}{tail}"));
     }
     let finished = if state.end.is_some() && state.last == past {
-        handle.finish().await
+        followed.finish().await.map_err(|error| undrivable(context, run, error))?
     } else {
         let mut progress = progress::of_run(run, Some(&definition), context.target());
-        let finished = follow(context, session, handle, past, &mut *progress).await;
+        let finished = follow(context, reach, followed, past, &mut *progress).await;
         progress.end();
-        finished
+        finished.map_err(|error| undrivable(context, run, error))?
     };
     let interrupted = match finished {
         Finished::SetAside(why) => return Err(set_aside::error(run, &why, context.wording())),
@@ -53,65 +53,95 @@ pub(crate) async fn to_its_end(
         Finished::Interrupted => true,
         _ => false,
     };
-    let report = Report::load(session.store(), run).await?;
+    let report = Report::load(&*reach.store(), run).await?;
     let outcome = if interrupted { Outcome::Interrupted } else { report.outcome() };
-    tell(context, &report, outcome, extra);
+    tell(context, &report, outcome, reach.beside(), extra);
     Ok(outcome)
+}
+
+/// A run that can't be driven, by whoever has the directory.
+fn undrivable(context: &Context, run: RunId, error: AskError) -> CliError {
+    match error {
+        AskError::Refused(Refusal { kind: RefusalKind::SetAside(why), .. }) => {
+            set_aside::error(run, &why, context.wording())
+        }
+        error => error.into(),
+    }
 }
 
 /// Shows events until the run rests or the process is asked to stop.
 async fn follow(
     context: &Context,
-    session: &mut Session,
-    mut handle: RunHandle,
+    reach: &Reach,
+    mut followed: Followed,
     past: Seq,
     progress: &mut dyn Progress,
-) -> Finished {
+) -> Result<Finished, AskError> {
+    let mut interrupt = reach.interrupt();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
-        tokio::select! {
+        let news = tokio::select! {
             biased;
-            () = session.interrupt.asked() => {
-                return stop(context, &session.engine, handle, past, progress).await;
+            () = interrupt.asked() => return stop(context, reach, followed, past, progress).await,
+            news = followed.next() => news,
+            _ = ticks.tick() => {
+                progress.tick();
+                continue;
             }
-            recorded = handle.next() => match recorded {
-                Some(recorded) => progress.event(&recorded, past),
-                None => return handle.finish().await,
-            },
-            _ = ticks.tick() => progress.tick(),
+        };
+        match news {
+            News::Event(recorded) => progress.event(&recorded, past),
+            News::Finished(finished) => return Ok(finished),
+            News::Lost => {
+                progress.say("the process that drove the run is gone");
+                tokio::select! {
+                    biased;
+                    () = interrupt.asked() => return Ok(Finished::Interrupted),
+                    again = followed.again() => again?,
+                }
+                progress.say(&followed.driver());
+            }
         }
     }
 }
 
-/// Stops the engine and shows what still ends meanwhile.
+/// Stops driving, where this process does, and shows what still ends meanwhile.
 async fn stop(
     context: &Context,
-    engine: &Engine,
-    mut handle: RunHandle,
+    reach: &Reach,
+    mut followed: Followed,
     past: Seq,
     progress: &mut dyn Progress,
-) -> Finished {
+) -> Result<Finished, AskError> {
+    if reach.beside().is_some() {
+        return Ok(Finished::Interrupted);
+    }
     progress.say(&context.stopping());
-    let stopped = engine.shutdown(context.grace);
+    let stopped = reach.stop();
     tokio::pin!(stopped);
     let mut ticks = tokio::time::interval(TICK);
-    let mut rests = false;
+    let mut finished = None;
     loop {
         tokio::select! {
             biased;
-            recorded = handle.next(), if !rests => match recorded {
-                Some(recorded) => progress.event(&recorded, past),
-                None => rests = true,
+            news = followed.next(), if finished.is_none() => match news {
+                News::Event(recorded) => progress.event(&recorded, past),
+                News::Finished(end) => finished = Some(end),
+                News::Lost => finished = Some(Finished::Interrupted),
             },
-            () = &mut stopped => return handle.finish().await,
+            () = &mut stopped => break,
             _ = ticks.tick() => progress.tick(),
         }
+    }
+    match finished {
+        Some(finished) => Ok(finished),
+        None => followed.finish().await,
     }
 }
 
 /// Says what became of the run.
-fn tell(context: &Context, report: &Report, outcome: Outcome, extra: &[(&str, Value)]) {
+fn tell(context: &Context, report: &Report, outcome: Outcome, beside: Option<u32>, extra: &[(&str, Value)]) {
     let wording = context.wording();
     match context.format {
         Format::Json => {
@@ -129,9 +159,15 @@ fn tell(context: &Context, report: &Report, outcome: Outcome, extra: &[(&str, Va
     }
     if outcome == Outcome::Interrupted {
         let (program, run, tail) = (wording.program, report.run(), wording.tail);
-        let text = format!(
-            "Interrupted: the run is open. Go on with the same command, or with\n  {program} recover {run}{tail}"
-        );
+        let text = match beside {
+            None => format!(
+                "Interrupted: the run is open. Go on with the same command, or with\n  {program} recover {run}{tail}"
+            ),
+            Some(pid) => format!(
+                "Interrupted: the run is open and goes on in process {pid}. Follow it again with the same command, or \
+                 with\n  {program} recover {run}{tail}"
+            ),
+        };
         match context.format {
             Format::Json => print::note(&text),
             Format::Text => print::line(&text),

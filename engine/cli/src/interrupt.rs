@@ -48,6 +48,11 @@ impl Interrupt {
         Ok(Self { asked })
     }
 
+    /// Whether the process was asked to stop.
+    pub(crate) fn was_asked(&self) -> bool {
+        *self.asked.borrow()
+    }
+
     /// Comes back once the process was asked to stop.
     pub(crate) async fn asked(&mut self) {
         if self.asked.wait_for(|asked| *asked).await.is_err() {

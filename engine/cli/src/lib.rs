@@ -15,8 +15,9 @@
 //! | `verbs` | a file for each verb |
 //! | `source`, `input`, `overrides`, `pairs`, `moment` | what a run is started with and found by |
 //! | `directory`, `keeping`, `session` | the data directory, and the engine on it |
+//! | `reach`, `ways` | both, or the process that has them: what verbs ask |
 //! | `steer` | what a run is asked for, and what it answers |
-//! | `follow`, `watch`, `progress`, `interrupt` | a run while it goes on |
+//! | `follow`, `followed`, `watch`, `progress`, `interrupt` | a run while it goes on |
 //! | `report`, `waiting`, `render` | what is shown of it |
 //! | `set_aside` | what is shown of one that can't be carried out |
 //!
@@ -29,6 +30,7 @@ mod directory;
 mod error;
 pub mod exit;
 mod follow;
+mod followed;
 mod help;
 mod input;
 mod interrupt;
@@ -38,6 +40,7 @@ mod overrides;
 mod pairs;
 mod print;
 mod progress;
+mod reach;
 mod render;
 mod report;
 mod session;
@@ -47,6 +50,7 @@ mod steer;
 mod verbs;
 mod waiting;
 mod watch;
+mod ways;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+
+use crate::arguments::Format;
 use serde_json::Value;
 
 /// Writes a text and a line end to standard output. A reader that has gone away is no error: the work goes on.
@@ -27,6 +29,14 @@ pub(crate) fn text(text: &str) {
 /// Writes a text and a line end to standard error.
 pub(crate) fn note(text: &str) {
     let _ = write_line(&mut io::stderr().lock(), text);
+}
+
+/// Says something beside the answer: out of the way of a JSON document.
+pub(crate) fn beside(format: Format, text: &str) {
+    match format {
+        Format::Text => line(text),
+        Format::Json => note(text),
+    }
 }
 
 /// Writes an error to standard error.

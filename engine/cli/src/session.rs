@@ -7,73 +7,106 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use engine_core::id::RunId;
-use engine_runtime::read::{self, FindError, LoadError};
-use engine_runtime::{Clock, DriveError, Engine, EngineError, Options, RequestError, SetAside, SystemClock};
+use engine_runtime::control::{Control, Place};
+use engine_runtime::read::{self, FindError};
+use engine_runtime::{Clock as _, Engine, Options, Random as _, SystemClock, SystemRandom};
 use engine_store::Store;
 use tokio::sync::OnceCell;
 
 use crate::app::Mocks;
 use crate::error::CliError;
-use crate::exit::Outcome;
 use crate::interrupt::Interrupt;
-use crate::render::time;
-use crate::verbs::Context;
+use crate::print;
+use crate::reach::{Aim, Driving};
+use crate::render::{count, time};
 
 /// Engine time this far ahead of the wall clock is worth a word.
 const AHEAD: Duration = Duration::from_mins(1);
 
-/// An engine that this process drives runs with.
+/// An engine that this process drives runs with, and that others may ask meanwhile.
 pub(crate) struct Session {
     pub(crate) engine: Engine,
-    pub(crate) interrupt: Interrupt,
+    /// None where no socket could be made.
+    control: Option<Control>,
 }
 
 impl Session {
-    /// Opens an engine on an open store; mock services misbehave as `faults` say, and no other.
-    async fn open(context: &Context, store: Arc<dyn Store>, faults: Vec<String>) -> Result<Self, CliError> {
-        let interrupt = Interrupt::listen(context.how_to_go_on())?;
-        let mut options = Options::system()?;
-        options.mocks = context.app.mocks.clone().map(|mocks| {
-            let state = context.directory.mock_services();
-            Arc::new(LazyMocks { mocks, state, faults, urls: OnceCell::new() }) as Arc<dyn engine_runtime::Mocks>
-        });
-        let engine = Engine::open(store, options).await?;
+    /// Opens an engine on an open store, where that can't be done the store is closed.
+    pub(crate) async fn open(driving: &Driving, store: Arc<dyn Store>) -> Result<Self, CliError> {
+        let opened = async {
+            let mut options = Options::system()?;
+            options.mocks = driving.mocks.clone().map(|mocks| {
+                let (state, faults) = (driving.directory.mock_services(), driving.faults.clone());
+                Arc::new(LazyMocks { mocks, state, faults, urls: OnceCell::new() }) as Arc<dyn engine_runtime::Mocks>
+            });
+            Engine::open(store.clone(), options).await
+        };
+        let engine = match opened.await {
+            Ok(engine) => engine,
+            Err(error) => {
+                store.close().await?;
+                return Err(error.into());
+            }
+        };
         let ahead = engine.now().since(SystemClock::new().now());
         if ahead >= AHEAD {
-            context.note(&format!(
+            let ahead = time::span(ahead);
+            driving.note(&format!(
                 "note: this machine's clock was set back; what is recorded here goes on from the latest time that it \
-                 showed, {} ahead",
-                time::span(ahead)
+                 showed, {ahead} ahead"
             ));
         }
-        Ok(Self { engine, interrupt })
-    }
-
-    /// Works with an engine on an open store, which is closed cleanly in any case.
-    pub(crate) async fn with<T>(
-        context: &Context,
-        store: Arc<dyn Store>,
-        faults: Vec<String>,
-        work: impl AsyncFnOnce(&mut Self) -> Result<T, CliError>,
-    ) -> Result<T, CliError> {
-        let done = match Self::open(context, store.clone(), faults).await {
-            Ok(mut session) => {
-                let done = work(&mut session).await;
-                session.engine.shutdown(context.grace).await;
-                done
-            }
-            Err(error) => Err(error),
-        };
-        let closed = store.close().await;
-        let done = done?;
-        closed?;
-        Ok(done)
+        let control = serve(driving, &engine);
+        Ok(Self { engine, control })
     }
 
     /// The store that the engine works on.
     pub(crate) fn store(&self) -> &dyn Store {
         &**self.engine.store()
     }
+
+    /// Stays until runs that others have handed in rest, or the process is asked to stop: then whoever follows them
+    /// goes on with them.
+    pub(crate) async fn stay(&self, mut interrupt: Interrupt) {
+        let Some(control) = &self.control else { return };
+        if control.handed_in() > 0 && !interrupt.was_asked() {
+            let runs = count(control.handed_in(), "run");
+            print::note(&format!(
+                "staying for {runs} that other commands have handed in; after Ctrl-C they go on without this process"
+            ));
+        }
+        tokio::select! {
+            biased;
+            () = interrupt.asked() => {}
+            () = control.settled() => {}
+        }
+    }
+
+    /// Ends cleanly; what is open stays open.
+    pub(crate) async fn close(&self, grace: Duration) -> Result<(), CliError> {
+        self.engine.shutdown(grace).await;
+        if let Some(control) = &self.control {
+            control.close();
+        }
+        Ok(self.engine.store().close().await?)
+    }
+}
+
+/// Lets other processes ask this one. A directory in which no socket can be made can be used all the same.
+fn serve(driving: &Driving, engine: &Engine) -> Option<Control> {
+    let place = Place::of(driving.directory.path());
+    match place.and_then(|place| Control::serve(engine.clone(), place, driving.aim == Aim::Drive)) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            print::note(&format!("note: other commands can't reach this process while it runs: {error}"));
+            None
+        }
+    }
+}
+
+/// An id for something new that is asked for.
+pub(crate) fn fresh_id() -> String {
+    RunId::new(SystemClock::new().now(), SystemRandom.bytes()).to_string()
 }
 
 /// The run that a person means.
@@ -108,48 +141,8 @@ impl engine_runtime::Mocks for LazyMocks {
         let start = || self.mocks.start(self.state.clone(), self.faults.clone());
         self.urls.get_or_try_init(start).await.cloned()
     }
-}
 
-impl From<LoadError> for CliError {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::Unknown(_) => Self::nothing(error.to_string()),
-            _ if SetAside::unreadable(&error).is_some() => Self { outcome: Outcome::Stuck, message: error.to_string() },
-            _ => Self::directory(error.to_string()),
-        }
-    }
-}
-
-impl From<DriveError> for CliError {
-    fn from(error: DriveError) -> Self {
-        match error {
-            DriveError::Load(error) => error.into(),
-            DriveError::SetAside(_) => Self { outcome: Outcome::Stuck, message: error.to_string() },
-            DriveError::ShuttingDown => Self { outcome: Outcome::Interrupted, message: error.to_string() },
-            _ => Self::directory(error.to_string()),
-        }
-    }
-}
-
-impl From<RequestError> for CliError {
-    fn from(error: RequestError) -> Self {
-        let message = error.to_string();
-        match error {
-            RequestError::Unusable(_) => Self::bad_input(message),
-            RequestError::Busy(_) => Self { outcome: Outcome::Interrupted, message },
-            RequestError::Kept(_) => Self { outcome: Outcome::Stuck, message },
-            RequestError::Drive(error) => error.into(),
-            RequestError::Load(error) => error.into(),
-            _ => Self::directory(message),
-        }
-    }
-}
-
-impl From<EngineError> for CliError {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Store(error) => error.into(),
-            _ => Self::directory(error.to_string()),
-        }
+    fn faults(&self) -> &[String] {
+        &self.faults
     }
 }

@@ -5,7 +5,8 @@
 
 use engine_core::id::RunId;
 use engine_core::request::{Answer, Demand, Request};
-use engine_runtime::{LoadError, Random, RequestError, SystemRandom};
+use engine_runtime::control::{AskError, Refusal, RefusalKind};
+use engine_runtime::read;
 use engine_store::{IndexRow, Status};
 use serde_json::{Map, Value, json};
 
@@ -14,9 +15,10 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::follow;
 use crate::print;
+use crate::reach::{Aim, Reach};
 use crate::render::event_json;
 use crate::render::one_line;
-use crate::session::{self, Session, actor};
+use crate::session::{self, actor, fresh_id};
 use crate::verbs::Context;
 
 /// What was answered, and how the run stands now.
@@ -41,11 +43,10 @@ pub(crate) async fn ask(
     demand: &Demand,
     id: Option<&str>,
 ) -> Result<Vec<Result<Answered, CliError>>, CliError> {
-    let store = context.directory.open_existing().await?;
-    Session::with(context, store, Vec::new(), async |session| {
+    Reach::with(context, Aim::Ask, async |reach| {
         let mut answers = Vec::with_capacity(runs.len());
         for run in runs {
-            answers.push(ask_here(session, run, demand, id).await);
+            answers.push(ask_by(reach, run, demand, id).await);
         }
         Ok(answers)
     })
@@ -63,29 +64,30 @@ pub(crate) async fn ask_one(
     answers.pop().unwrap_or_else(|| Err(CliError::directory("nothing was asked, and nothing answered")))
 }
 
-/// Asks a run that this process could drive, since nobody else has its directory.
-async fn ask_here(session: &mut Session, text: &str, demand: &Demand, id: Option<&str>) -> Result<Answered, CliError> {
+/// Asks a run, whoever has its directory.
+async fn ask_by(reach: &Reach, text: &str, demand: &Demand, id: Option<&str>) -> Result<Answered, CliError> {
     // Each command is a request of its own, unless it says which: the step may be stuck again.
-    let fresh = || RunId::new(session.engine.now(), SystemRandom.bytes()).to_string();
-    let id = id.map_or_else(fresh, str::to_owned);
+    let id = id.map_or_else(fresh_id, str::to_owned);
     let request = Request { id: id.clone(), actor: actor(), demand: demand.clone() };
-    let (run, unknown) = match (session::find(session.store(), text).await, text.parse()) {
+    let store = reach.store();
+    let (run, unknown) = match (session::find(&*store, text).await, text.parse()) {
         (Ok(run), _) => (run, None),
         // It may be this very request that has deleted it.
         (Err(unknown), Ok(run)) if *demand == Demand::Delete => (run, Some(unknown)),
         (Err(unknown), _) => return Err(unknown),
     };
-    let answer = match (session.engine.request(run, request).await, unknown) {
+    let answer = match (reach.request(run, &request).await, unknown) {
         (Ok(answer), _) => answer,
-        (Err(RequestError::Load(LoadError::Unknown(_))), Some(unknown)) => return Err(unknown),
+        (Err(AskError::Refused(Refusal { kind: RefusalKind::Unknown, .. })), Some(unknown)) => return Err(unknown),
         (Err(error), _) => return Err(error.into()),
     };
     let anew = match demand {
-        Demand::Rerun { .. } => session.engine.rerun_by(run, &id).await?,
+        Demand::Rerun { .. } => read::rerun_by(&*store, run, &id).await?,
         _ => None,
     };
-    let now = session.store().row(anew.unwrap_or(run)).await?;
-    Ok(Answered { run, request: id, answer, now, driven: false })
+    let asked = anew.unwrap_or(run);
+    let (now, driven) = (store.row(asked).await?, reach.drives(asked).await?);
+    Ok(Answered { run, request: id, answer, now, driven })
 }
 
 /// Says what a run has answered to a verb; then drives it on where that is wanted.
@@ -114,10 +116,9 @@ pub(crate) async fn tell(context: &Context, verb: &str, answered: &Answered, wai
 
 /// Drives a run to its end, or to where it waits for an operator.
 async fn wait(context: &Context, run: RunId, extra: &[(&str, Value)]) -> Result<Outcome, CliError> {
-    let store = context.directory.open_existing().await?;
-    Session::with(context, store, Vec::new(), async |session| {
-        let past = session.store().row(run).await?.map(|row| row.last).unwrap_or_default();
-        follow::to_its_end(context, session, run, past, extra).await
+    Reach::with(context, Aim::Drive, async |reach| {
+        let past = reach.store().row(run).await?.map(|row| row.last).unwrap_or_default();
+        follow::to_its_end(context, reach, run, past, extra).await
     })
     .await
 }

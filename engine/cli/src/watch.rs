@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
 use engine_core::payload::Payload;
+use engine_runtime::control::Client;
+use engine_runtime::{RunHandle, read};
 
 use crate::directory::DataDirectory;
 use crate::error::CliError;
@@ -27,15 +29,34 @@ pub(crate) trait Watched: Send {
     async fn payload(&mut self, payload: &Payload) -> Result<Arc<[u8]>, CliError>;
 }
 
-/// The run as the owner of its directory tells of it; none where the directory has no owner that could be asked, so
-/// that nobody drives the run.
-pub(crate) fn of_owner(_directory: &DataDirectory, _run: RunId) -> Option<Box<dyn Watched>> {
-    None
+/// The run as the owner of its directory tells of it; none where nobody drives the run.
+pub(crate) async fn of_owner(directory: &DataDirectory, run: RunId) -> Result<Option<Box<dyn Watched>>, CliError> {
+    let Some(client) = directory.owner().await else { return Ok(None) };
+    Ok(client.watch(run).await?.map(|handle| Box::new(OfOwner { client, handle }) as Box<dyn Watched>))
 }
+
+struct OfOwner {
+    client: Client,
+    handle: RunHandle,
+}
+
+#[async_trait]
+impl Watched for OfOwner {
+    async fn next(&mut self) -> Result<Option<Recorded>, CliError> {
+        Ok(self.handle.next().await)
+    }
+
+    async fn payload(&mut self, payload: &Payload) -> Result<Arc<[u8]>, CliError> {
+        Ok(read::payload(&*self.client.store(), self.handle.id(), payload).await?)
+    }
+}
+
+/// What who leaves at once is told: a look leaves nothing behind.
+pub(crate) const NOTHING_CHANGED: &str = "Looking changes nothing";
 
 /// Shows what happens to a run, but for the events up to `past`, until it rests or the process is asked to stop.
 pub(crate) async fn watch(watched: &mut dyn Watched, past: Seq, progress: &mut dyn Progress) -> Result<(), CliError> {
-    let mut interrupt = Interrupt::listen(String::new())?;
+    let mut interrupt = Interrupt::listen(NOTHING_CHANGED.to_owned())?;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {

@@ -53,5 +53,60 @@ pub const READ_EVENTS: usize = 1_024;
 /// Open runs that are listed at once.
 pub const LISTED_RUNS: usize = 1_024;
 
+/// Processes that are answered at once; further ones wait in the socket's queue. A follower takes two.
+pub const CONNECTIONS: usize = 128;
+
+/// How long another process may take to say what it wants, and the process that has the directory to say who it is.
+pub const HELLO_TIME: Duration = Duration::from_secs(5);
+
+/// The first message of each side.
+pub const HELLO_LEN: usize = 1_024;
+
+/// Any later message: a payload, or a definition, with what goes with it.
+pub const MESSAGE_LEN: usize = engine_core::bounds::MAX_PAYLOAD + (8 << 20);
+
+/// A message longer than this is large.
+pub const LARGE_MESSAGE: usize = 1 << 20;
+
+/// Large messages that are taken in at once.
+pub const LARGE_MESSAGES: usize = 4;
+
+/// Events in one answer: each may have as many bytes as a record.
+pub const EVENTS_PER_ANSWER: usize = 128;
+
+/// Rows in one answer.
+pub const ROWS_PER_ANSWER: usize = 256;
+
+/// How long a wait for a run's next turn lasts before it is answered in any case.
+pub const WAIT_TIME: Duration = Duration::from_secs(20);
+
+/// Processes that wait for news at once; further ones are answered at once, and pause. Some connections are left for
+/// those that ask something.
+pub const WAITS: usize = CONNECTIONS - 32;
+
+/// How long a process that is answered at once pauses.
+pub const CROWDED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Followers for whom the process stays a little.
+pub const FAREWELLS: usize = 128;
+
+/// How long a question may go unanswered: a commit may have to wait for a slow disk.
+pub const ANSWER_TIME: Duration = Duration::from_mins(1);
+
+/// How long the process that had a run stays for a follower that has not yet read its end.
+pub const FAREWELL_TIME: Duration = Duration::from_secs(5);
+
+/// How long a process that finds the directory taken, and nobody to ask, tries again: the one that has it may be just
+/// opening it, or look something up, or end.
+pub const REACH_TIME: Duration = Duration::from_secs(15);
+
+/// How long it waits for a process that gives the directory up: that one lets its attempts end first.
+pub const LEAVING_TIME: Duration = Duration::from_mins(2);
+
+/// Pauses between two tries: from this one they double up to the other.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// See [`FIRST_PAUSE`].
+pub const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
 /// Below this much free disk no new run is started; running runs go on.
 pub const DISK_RESERVE: u64 = 256 << 20;

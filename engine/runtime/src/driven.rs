@@ -72,6 +72,11 @@ impl DrivenRuns {
         }
     }
 
+    /// The run's reports, where this process drives it or has driven it last.
+    pub(crate) fn reports(&self, run: RunId) -> Option<watch::Receiver<Report>> {
+        self.lock().get(&run)?.as_ref().map(|driven| driven.line.reports.clone())
+    }
+
     /// The right to drive a run whose id nobody else knows yet.
     pub(crate) fn reserve_fresh(&self, run: RunId) -> Reservation {
         self.lock().insert(run, None);

@@ -99,11 +99,15 @@ impl Engine {
     ///
     /// Attempts that were in flight when its last process ended are noted, and made again with the same key.
     pub async fn drive(&self, run: RunId) -> Result<RunHandle, DriveError> {
-        let reports = match self.inner.driven.place(run).await {
-            Place::Driven(line) => line.reports,
-            Place::Free(reservation) => self.take_up(run, reservation).await?,
-        };
-        Ok(RunHandle::new(run, self.store().clone(), reports))
+        Ok(RunHandle::new(run, self.store().clone(), self.driven_reports(run).await?))
+    }
+
+    /// Drives a run, for who wants to know only how far it is.
+    pub(crate) async fn driven_reports(&self, run: RunId) -> Result<watch::Receiver<Report>, DriveError> {
+        match self.inner.driven.place(run).await {
+            Place::Driven(line) => Ok(line.reports),
+            Place::Free(reservation) => self.take_up(run, reservation).await,
+        }
     }
 
     /// A run as its history left it, with what waits in its inbox, ready to take its first turn in this process.
@@ -233,6 +237,16 @@ impl Engine {
 
     fn suspected(&self) -> MutexGuard<'_, BTreeMap<RunId, Crashes>> {
         self.inner.suspects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The world that it works in.
+    pub(crate) fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// Whether it begins nothing new any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.inner.stopping.borrow()
     }
 
     /// The committer, for what is not a run's turn.

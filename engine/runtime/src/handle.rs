@@ -7,15 +7,18 @@ use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
 use engine_core::state::{State, Status};
 use engine_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::bounds;
+use crate::control::Presence;
+use crate::error::LoadError;
 use crate::read;
 use crate::set_aside::SetAside;
 
 /// How far a driven run is; told after each durable turn.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// The position of its last durable event.
     pub(crate) last: Seq,
@@ -45,6 +48,11 @@ pub struct RunHandle {
     /// The read that is under way: kept here, so that dropping the future of `next` does not begin it anew.
     reading: Option<JoinHandle<Result<Vec<Recorded>, StoreError>>>,
     unreadable: Option<String>,
+    /// Whether another process drives the run, and what keeps that one there until the end is read.
+    is_beside: bool,
+    _presence: Option<Presence>,
+    /// Whether that process is gone, or gives the directory up.
+    lost: bool,
 }
 
 #[derive(Clone)]
@@ -64,6 +72,8 @@ pub enum Finished {
     Ended(Box<State>),
     /// The run waits for an operator, and nothing else moves.
     Stuck(Box<State>),
+    /// The process that drives the run is gone, or gives the directory up: the run goes on where it is driven next.
+    Lost,
     /// The engine stopped; the run is open and goes on when it is taken up again.
     Interrupted,
     /// The run can't be carried out as it is: it is Stuck, and tried again when it is taken up the next time.
@@ -73,6 +83,16 @@ pub enum Finished {
 }
 
 impl RunHandle {
+    /// A run that another process drives.
+    pub(crate) fn beside(
+        run: RunId,
+        store: Arc<dyn Store>,
+        reports: watch::Receiver<Report>,
+        presence: Option<Presence>,
+    ) -> Self {
+        Self { is_beside: true, _presence: presence, ..Self::new(run, store, reports) }
+    }
+
     pub(crate) fn new(run: RunId, store: Arc<dyn Store>, reports: watch::Receiver<Report>) -> Self {
         Self {
             run,
@@ -82,7 +102,20 @@ impl RunHandle {
             buffer: VecDeque::new(),
             reading: None,
             unreadable: None,
+            is_beside: false,
+            _presence: None,
+            lost: false,
         }
+    }
+
+    /// The same from the event after this one on.
+    pub fn after(self, seen: Seq) -> Self {
+        Self { read: seen, ..self }
+    }
+
+    /// The last event that was given, or that it goes on after.
+    pub fn seen(&self) -> Seq {
+        self.buffer.front().map_or(self.read, |next| Seq(next.seq.0.saturating_sub(1)))
     }
 
     /// The run.
@@ -97,7 +130,7 @@ impl RunHandle {
             if let Some(recorded) = self.buffer.pop_front() {
                 return Some(recorded);
             }
-            if self.unreadable.is_some() {
+            if self.unreadable.is_some() || self.lost {
                 return None;
             }
             let report = self.reports.borrow_and_update().clone();
@@ -119,6 +152,7 @@ impl RunHandle {
                 self.read = events.last().map_or(self.read, |last| last.seq);
                 self.buffer.extend(events);
             }
+            Ok(Err(StoreError::Closed)) if self.is_beside => self.lost = true,
             Ok(Ok(_)) => self.unreadable = Some(format!("events of run {run} are missing")),
             Ok(Err(error)) => self.unreadable = Some(error.to_string()),
             Err(error) => self.unreadable = Some(error.to_string()),
@@ -132,22 +166,23 @@ impl RunHandle {
         if let Some(why) = report.set_aside {
             return Finished::SetAside(why);
         }
-        if let Some(why) = report.broken.clone().or(self.unreadable) {
+        if let Some(why) = report.broken.clone().or(self.unreadable.take()) {
             return Finished::Broken(why);
         }
-        if !rests(&report) {
-            return Finished::Interrupted;
+        if self.lost || !rests(&report) {
+            return if self.is_beside { Finished::Lost } else { Finished::Interrupted };
         }
         match read::state(&*self.store.0, self.run).await {
             Ok(state) if state.end.is_some() => Finished::Ended(Box::new(state)),
             Ok(state) => Finished::Stuck(Box::new(state)),
+            Err(LoadError::Store(StoreError::Closed)) if self.is_beside => Finished::Lost,
             Err(error) => Finished::Broken(error.to_string()),
         }
     }
 }
 
 /// Whether nothing more happens to the run by itself.
-fn rests(report: &Report) -> bool {
+pub(crate) fn rests(report: &Report) -> bool {
     report.status.is_terminal()
         || report.status == Status::Stuck
         || report.broken.is_some()

@@ -14,6 +14,7 @@ pub mod bounds;
 mod caught;
 mod clock;
 mod committer;
+pub mod control;
 mod crashes;
 mod driven;
 mod engine;

@@ -55,6 +55,11 @@ impl Options {
 pub trait Mocks: Send + Sync + 'static {
     /// The base URL of each service, by name; starts them if they do not run yet.
     async fn urls(&self) -> Result<BTreeMap<String, String>, String>;
+
+    /// The rules by which they misbehave.
+    fn faults(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// Where `${secret:NAME}` and `${env:NAME}` are looked up, at each send.

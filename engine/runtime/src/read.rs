@@ -12,6 +12,7 @@ use engine_store::{Class, Store, StoreError};
 use crate::bounds;
 pub use crate::error::LoadError;
 pub use crate::find::{FindError, find};
+pub use crate::rerun::rerun_by;
 pub use crate::set_aside::reason as set_aside;
 
 /// The whole history of a run.
@@ -85,4 +86,14 @@ pub async fn held(store: &dyn Store, run: RunId, held: &Held) -> Result<Arc<[u8]
         Some(bytes) => Ok(bytes.clone()),
         None => payload_at(store, run, held.seq).await,
     }
+}
+
+/// All runs that have not ended, oldest first.
+pub async fn open_runs(store: &dyn Store) -> Result<Vec<RunId>, StoreError> {
+    let mut runs = Vec::new();
+    for class in [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck] {
+        runs.extend(runs_of(store, class).await?);
+    }
+    runs.sort();
+    Ok(runs)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine_core::id::RunId;
 use engine_core::state::Status;
-use engine_store::{Class, CommitError, Mark, StoreError, Unit};
+use engine_store::{CommitError, Mark, StoreError, Unit};
 use tokio::sync::watch;
 
 use crate::alone::Turn;
@@ -30,12 +30,7 @@ enum Begun {
 impl Engine {
     /// All runs that have not ended, oldest first.
     pub async fn open_runs(&self) -> Result<Vec<RunId>, StoreError> {
-        let mut runs = Vec::new();
-        for class in [Class::InFlight, Class::Dormant, Class::Paused, Class::Stuck] {
-            runs.extend(read::runs_of(&**self.store(), class).await?);
-        }
-        runs.sort();
-        Ok(runs)
+        read::open_runs(&**self.store()).await
     }
 
     /// The runs that a process takes up when it starts, to be driven each: the open ones, and those that something

@@ -6,7 +6,7 @@ use engine_core::machine::{self, Carried, Machine};
 use engine_core::payload::Payload;
 use engine_core::request::{Answer, Request};
 use engine_core::state::State;
-use engine_store::{Claim, ClaimChange, ClaimState, CommitError};
+use engine_store::{Claim, ClaimChange, ClaimState, CommitError, Store};
 
 use crate::caught::caught;
 use crate::engine::Engine;
@@ -28,21 +28,11 @@ impl Engine {
     pub async fn rerun(&self, source: RunId, request: Request) -> Result<(Answer, Option<RunId>), RequestError> {
         let id = request.id.clone();
         let answer = self.request(source, request).await?;
-        let run = self.rerun_by(source, &id).await?;
+        let run = rerun_by(&**self.store(), source, &id).await?;
         if let Some(run) = run {
             self.drive(run).await?;
         }
         Ok((answer, run))
-    }
-
-    /// The new run that this request to rerun a run has made, if any. Like every request it does not drive a run:
-    /// made by [`Engine::request`] alone, the new one has begun nothing yet.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn rerun_by(&self, source: RunId, request: &str) -> Result<Option<RunId>, LoadError> {
-        let claim = self.store().claim(&rerun_key(source, request)).await?;
-        Ok(claim.map(|claim| claim.run))
     }
 
     pub(crate) async fn rerun_ended(
@@ -136,6 +126,16 @@ impl Engine {
         }
         Ok(payload)
     }
+}
+
+/// The new run that this request to rerun a run has made, if any. Like every request it does not drive a run: made by
+/// [`Engine::request`] alone, the new one has begun nothing yet.
+///
+/// # Errors
+/// The store failed.
+pub async fn rerun_by(store: &dyn Store, source: RunId, request: &str) -> Result<Option<RunId>, LoadError> {
+    let claim = store.claim(&rerun_key(source, request)).await?;
+    Ok(claim.map(|claim| claim.run))
 }
 
 fn rerun_key(source: RunId, request: &str) -> String {

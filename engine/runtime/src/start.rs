@@ -10,6 +10,7 @@ use engine_core::id::{Digest, Name, RunId, Seq};
 use engine_core::machine::Machine;
 use engine_core::payload::Payload;
 use engine_store::{Claim, ClaimChange, ClaimState, CommitError, IndexRow};
+use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 use crate::caught::caught;
@@ -24,6 +25,8 @@ pub struct Start {
     pub definition: Arc<Definition>,
     /// The id that users find it by, unique per workflow.
     pub workflow_id: Option<String>,
+    /// The id of this very request, where it may have to be repeated: a repeat gives the same run.
+    pub request_id: Option<String>,
     /// Who asks.
     pub actor: String,
     /// What it works on, as JSON.
@@ -37,7 +40,7 @@ pub struct Start {
 }
 
 /// What a start without an id does where a run of the same workflow and input, started without an id, is open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Reuse {
     /// Gives that run. Several are an error.
     OpenRun,
@@ -75,8 +78,8 @@ impl Engine {
             }
             Digest::of(&start.input)
         };
-        if let Some(run) = self.existing(&start, input).await? {
-            return Ok(Started { run, fresh: false });
+        if let Some(started) = self.existing(&start, input).await? {
+            return Ok(started);
         }
         if let Some(free) = self.store().free_bytes().filter(|free| *free < bounds::DISK_RESERVE) {
             return Err(StartError::NoSpace { free, reserve: bounds::DISK_RESERVE });
@@ -88,14 +91,11 @@ impl Engine {
         self.until_nobody_is_alone().await;
         let reservation = self.fresh_run();
         let run = reservation.run();
-        let claim = start.workflow_id.as_ref().map(|id| ClaimChange::Take {
-            key: claim_key(definition.name(), id),
-            claim: Claim { run, input, state: ClaimState::Live },
-            now,
-        });
-        let besides = Besides { claims: claim.into_iter().collect(), ..Besides::default() };
-        let workflow_id = start.workflow_id.clone();
-        let machine = Machine::start(definition, run, started(start), now)
+        let take = |key| ClaimChange::Take { key, claim: Claim { run, input, state: ClaimState::Live }, now };
+        let request = start.request_id.as_ref().map(|id| request_key(definition.name(), id));
+        let id = start.workflow_id.as_ref().map(|id| claim_key(definition.name(), id));
+        let besides = Besides { claims: request.into_iter().chain(id).map(take).collect(), ..Besides::default() };
+        let machine = Machine::start(definition, run, started(start.clone()), now)
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
         let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
         task.takes(input_len);
@@ -105,19 +105,22 @@ impl Engine {
                 self.tend(reservation, line, Box::new(task));
                 Ok(Started { run, fresh: true })
             }
-            Err(broken) => self.lost_race(broken, workflow_id, input).await,
+            Err(broken) => self.lost_race(broken, &start, input).await,
         }
     }
 
     /// The run that this start has already started, if any.
-    async fn existing(&self, start: &Start, input: Digest) -> Result<Option<RunId>, StartError> {
+    async fn existing(&self, start: &Start, input: Digest) -> Result<Option<Started>, StartError> {
         let workflow = start.definition.name();
+        if let Some(request) = &start.request_id
+            && let Some(run) = self.claimed(&request_key(workflow, request), request, input).await?
+        {
+            // The very same start, repeated: it gets the first answer.
+            return Ok(Some(Started { run, fresh: true }));
+        }
+        let known = |run| Started { run, fresh: false };
         if let Some(workflow_id) = &start.workflow_id {
-            let claim = self.store().claim(&claim_key(workflow, workflow_id)).await?;
-            let now = self.now();
-            // An expired tombstone holds nothing: the start itself takes its place.
-            let holds = |claim: &Claim| !matches!(claim.state, ClaimState::Tombstone { expires } if expires <= now);
-            return claim.filter(holds).map(|claim| same_input(&claim, workflow_id, input)).transpose();
+            return Ok(self.claimed(&claim_key(workflow, workflow_id), workflow_id, input).await?.map(known));
         }
         if start.reuse == Reuse::Never {
             return Ok(None);
@@ -125,9 +128,17 @@ impl Engine {
         let runs = self.open_without_id(workflow, input).await?;
         match runs.as_slice() {
             [] => Ok(None),
-            [run] => Ok(Some(*run)),
+            [run] => Ok(Some(known(*run))),
             [..] => Err(StartError::Ambiguous { runs }),
         }
+    }
+
+    /// The run that holds this key for this input.
+    async fn claimed(&self, key: &str, id: &str, input: Digest) -> Result<Option<RunId>, StartError> {
+        let (claim, now) = (self.store().claim(key).await?, self.now());
+        // An expired tombstone holds nothing: the start itself takes its place.
+        let holds = |claim: &Claim| !matches!(claim.state, ClaimState::Tombstone { expires } if expires <= now);
+        claim.filter(holds).map(|claim| same_input(&claim, id, input)).transpose()
     }
 
     /// Open runs of this workflow with this input that were started without an id.
@@ -142,19 +153,13 @@ impl Engine {
     }
 
     /// Another start with the same id was quicker: its run is the answer.
-    async fn lost_race(
-        &self,
-        broken: Broken,
-        workflow_id: Option<String>,
-        input: Digest,
-    ) -> Result<Started, StartError> {
-        match (broken, workflow_id) {
-            (Broken::Commit(CommitError::Claimed { key, .. }), Some(workflow_id)) => {
-                let claim = self.store().claim(&key).await?.ok_or(StartError::ShuttingDown)?;
-                Ok(Started { run: same_input(&claim, &workflow_id, input)?, fresh: false })
+    async fn lost_race(&self, broken: Broken, start: &Start, input: Digest) -> Result<Started, StartError> {
+        match broken {
+            Broken::Commit(CommitError::Claimed { .. }) => {
+                self.existing(start, input).await?.ok_or(StartError::ShuttingDown)
             }
-            (Broken::Commit(CommitError::Store(error)), _) => Err(StartError::Store(error)),
-            (broken, _) => Err(StartError::NotCommitted(broken.to_string())),
+            Broken::Commit(CommitError::Store(error)) => Err(StartError::Store(error)),
+            broken => Err(StartError::NotCommitted(broken.to_string())),
         }
     }
 }
@@ -166,9 +171,8 @@ fn check(start: &Start) -> Result<Vec<u8>, StartError> {
     if len > limit {
         return Err(StartError::InputTooLarge { len, limit });
     }
-    if let Some(id) = &start.workflow_id
-        && (id.is_empty() || id.len() > core_bounds::ID_LEN || id.contains(char::is_control))
-    {
+    let is_invalid = |id: &&String| id.is_empty() || id.len() > core_bounds::ID_LEN || id.contains(char::is_control);
+    if let Some(id) = start.workflow_id.iter().chain(&start.request_id).find(is_invalid) {
         return Err(StartError::IdInvalid(id.chars().take(80).collect()));
     }
     let invalid = |why: String| StartError::InputUnreadable(why);
@@ -198,9 +202,15 @@ fn labels(definition: &Definition, own: Vec<(String, String)>) -> Vec<(String, S
     inherited.into_iter().chain(own).collect()
 }
 
+/// The unique key of a start that may be repeated.
+fn request_key(workflow: &Name, request: &str) -> String {
+    format!("start/{workflow}/{request}")
+}
+
 fn started(start: Start) -> RunStarted {
     let definition = &start.definition;
-    let request_id = start.workflow_id.as_ref().map_or_else(|| "start".to_owned(), |id| format!("start/{id}"));
+    let by_id = || start.workflow_id.as_ref().map_or_else(|| "start".to_owned(), |id| format!("start/{id}"));
+    let request_id = start.request_id.clone().unwrap_or_else(by_id);
     RunStarted {
         workflow: definition.name().clone(),
         version: definition.version().to_owned(),

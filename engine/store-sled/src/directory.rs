@@ -3,6 +3,7 @@
 //! ```text
 //! format        names the program and the layout of the directory
 //! lock          locked by the process that uses it, which writes its id into it
+//! control/      the socket on which that process answers others
 //! db/           sled's files
 //! db.new/       sled's files while they are made for the first time
 //! db.compact/   sled's files while they are compacted; db.old/, those before, until they are removed

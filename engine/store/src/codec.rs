@@ -297,6 +297,23 @@ impl Filling {
     }
 }
 
+/// The bytes of a message to another process of the same version. It is no row: no schema, and never kept.
+pub fn message<T: Serialize>(message: &T) -> Result<Vec<u8>, CodecError> {
+    let config = bincode::config::standard();
+    bincode::serde::encode_to_vec(message, config).map_err(|error| CodecError::Unencodable(error.to_string()))
+}
+
+/// The message that [`message`] gave these bytes for. Whoever receives them bounds their number.
+pub fn read_message<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let read = bincode::serde::decode_from_slice(bytes, bincode::config::standard());
+    let (message, read) = read.map_err(|error| CodecError::Damaged(format!("it can't be decoded: {error}")))?;
+    if read == bytes.len() {
+        Ok(message)
+    } else {
+        Err(CodecError::Damaged(format!("{} bytes follow it", bytes.len() - read)))
+    }
+}
+
 fn config() -> Configuration<bincode::config::LittleEndian, bincode::config::Varint, Limit<DECODE_LIMIT>> {
     bincode::config::standard().with_limit::<DECODE_LIMIT>()
 }

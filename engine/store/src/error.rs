@@ -1,6 +1,7 @@
 //! What can go wrong in a store.
 
 use engine_core::id::{Digest, RunId, Seq};
+use serde::{Deserialize, Serialize};
 
 /// Why a unit was not committed. Nothing of it was written, except perhaps with [`CommitError::Store`].
 ///
@@ -90,7 +91,7 @@ impl From<StoreError> for CommitError {
 }
 
 /// Why a store could not answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The directory can't be used; the text says why and what to do.

@@ -54,7 +54,7 @@ pub struct IndexRow {
 }
 
 /// Which rows a list gives. The default gives all.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// Only runs of this workflow.
     pub workflow: Option<String>,

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::Watched;
+
 /// The binary with a data directory and the addresses of services.
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -59,6 +61,17 @@ impl Engine {
     /// Runs a workflow to its end.
     pub(crate) fn run(&self, file: &Path, arguments: &[&str]) -> Ran {
         Ran::of(&self.run_command(file, arguments).output().unwrap())
+    }
+
+    /// Runs a workflow and reads what it says meanwhile.
+    pub(crate) fn watch_run(&self, file: &Path, arguments: &[impl AsRef<str>]) -> Watched {
+        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        Watched::of(self.spawn_run(file, &arguments))
+    }
+
+    /// Runs a verb and reads what it says meanwhile.
+    pub(crate) fn watch_verb(&self, arguments: &[&str]) -> Watched {
+        Watched::of(self.command(arguments).spawn().unwrap())
     }
 
     /// Runs a workflow without waiting for it.

@@ -3,15 +3,19 @@
 mod effects;
 mod engine;
 mod file;
+mod gate;
 mod optional;
 mod process;
 mod random;
 mod shop;
+mod watched;
 
 pub(crate) use effects::Effects;
 pub(crate) use engine::{Engine, Ran};
 pub(crate) use file::{fast, input, saga, shipped};
+pub(crate) use gate::Gate;
 pub(crate) use optional::skip;
 pub(crate) use process::Running;
 pub(crate) use random::Random;
 pub(crate) use shop::Shop;
+pub(crate) use watched::Watched;

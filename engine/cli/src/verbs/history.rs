@@ -39,7 +39,7 @@ pub(super) async fn history(context: &Context, arguments: &HistoryArguments) -> 
     };
     let (run, history) = context.directory.look(look).await?;
     if arguments.follow {
-        match watch::of_owner(&context.directory, run) {
+        match watch::of_owner(&context.directory, run).await? {
             Some(mut watched) => follow(context, run, history, &mut *watched).await?,
             None => print::note("nothing drives it now, so there is nothing to follow"),
         }
@@ -54,7 +54,7 @@ async fn follow(
     history: Vec<Recorded>,
     watched: &mut dyn Watched,
 ) -> Result<(), CliError> {
-    let mut interrupt = Interrupt::listen(String::new())?;
+    let mut interrupt = Interrupt::listen(watch::NOTHING_CHANGED.to_owned())?;
     let start = history.first().map_or(Timestamp::from_millis(0), |first| first.at);
     let past = history.last().map_or(Seq(0), |last| last.seq);
     let mut keys = Keys::new(run);

@@ -79,10 +79,7 @@ impl Context {
 
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: &str) {
-        match self.format {
-            Format::Text => print::line(text),
-            Format::Json => print::note(text),
-        }
+        print::beside(self.format, text);
     }
 }
 

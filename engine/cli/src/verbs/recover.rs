@@ -4,28 +4,31 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine_core::id::{RunId, Seq};
+use engine_runtime::control::{AskError, Refusal, RefusalKind};
 use engine_runtime::read::LoadError;
-use engine_runtime::{DriveError, Engine, Finished, bounds};
+use engine_runtime::{Finished, bounds};
 use engine_store::{Class, Store};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::arguments::Format;
 use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::follow;
+use crate::followed::{Followed, News};
 use crate::print;
 use crate::progress::{Plain, Progress, Target};
+use crate::reach::{Aim, Reach};
 use crate::render::report as text;
 use crate::render::{count, one_line};
 use crate::report::Report;
-use crate::session::{self, Session};
+use crate::session;
 use crate::set_aside;
 use crate::verbs::Context;
 
-/// Runs that are read at once while they are taken up.
-const TAKEN_UP_AT_ONCE: usize = 64;
+/// Runs that are read at once while they are taken up, and followed at once in another process.
+const TAKEN_UP_AT_ONCE: usize = 32;
 
 /// What became of one run.
 struct Recovered {
@@ -35,25 +38,26 @@ struct Recovered {
 }
 
 pub(super) async fn recover(context: &Context, run: Option<&str>) -> Result<Outcome, CliError> {
-    let store = context.directory.open_existing().await?;
-    Session::with(context, store, Vec::new(), async |session| match run {
-        Some(run) => one_alone(context, session, run).await,
-        None => all(context, session).await,
+    Reach::with(context, Aim::Drive, async |reach| match run {
+        Some(run) => one_alone(context, reach, run).await,
+        None => all(context, reach).await,
     })
     .await
 }
 
 /// Drives one run on, as `run` would.
-async fn one_alone(context: &Context, session: &mut Session, run: &str) -> Result<Outcome, CliError> {
-    let run = session::find(session.store(), run).await?;
-    let (_, past) = row_of(session.store(), run).await?;
-    follow::to_its_end(context, session, run, past, &[]).await
+async fn one_alone(context: &Context, reach: &Reach, run: &str) -> Result<Outcome, CliError> {
+    let store = reach.store();
+    let run = session::find(&*store, run).await?;
+    let (_, past) = row_of(&*store, run).await?;
+    follow::to_its_end(context, reach, run, past, &[]).await
 }
 
 /// Drives all open runs on, and gives the worst outcome.
-async fn all(context: &Context, session: &mut Session) -> Result<Outcome, CliError> {
-    let mut runs = session.engine.recover().await?;
-    let paused = paused(session.store()).await?;
+async fn all(context: &Context, reach: &Reach) -> Result<Outcome, CliError> {
+    let store = reach.store();
+    let mut runs = reach.recover().await?;
+    let paused = paused(&*store).await?;
     runs.retain(|run| !paused.contains(run));
     let left = count(paused.len(), "paused run");
     if runs.is_empty() {
@@ -65,17 +69,23 @@ async fn all(context: &Context, session: &mut Session) -> Result<Outcome, CliErr
         context.note(&format!("leaving {left} alone, until `resume`"));
     }
     context.note(&format!("recovering {}", count(runs.len(), "run")));
+    for run in &runs {
+        // Beside another process only some are followed at once; all are to be driven. One that can't be says so when
+        // it is followed.
+        let _ = reach.adopt(*run).await;
+    }
     let (mut following, slots) = (JoinSet::new(), Arc::new(Semaphore::new(TAKEN_UP_AT_ONCE)));
     for run in runs {
-        following.spawn(one(session.engine.clone(), slots.clone(), run, context.target()));
+        following.spawn(one(reach.clone(), slots.clone(), run, context.target()));
     }
-    let (worst, documents) = gather(context, session, following).await;
+    let (worst, documents) = gather(context, reach, following).await;
     match context.format {
         Format::Json => print::json(&json!({ "runs": documents, "exit_code": worst.code() })),
         Format::Text if worst == Outcome::Interrupted => {
             let wording = context.wording();
             let (program, tail) = (wording.program, wording.tail);
-            print::line(&format!("Interrupted: runs are open. Go on with\n  {program} recover{tail}"));
+            let who = reach.beside().map(|pid| format!(" and go on in process {pid}")).unwrap_or_default();
+            print::line(&format!("Interrupted: runs are open{who}. Go on with\n  {program} recover{tail}"));
         }
         Format::Text => {}
     }
@@ -96,9 +106,9 @@ async fn paused(store: &dyn Store) -> Result<BTreeSet<RunId>, CliError> {
 }
 
 /// Says what became of each run, in the order in which they end.
-async fn gather(context: &Context, session: &mut Session, mut following: JoinSet<Recovered>) -> (Outcome, Vec<Value>) {
+async fn gather(context: &Context, reach: &Reach, mut following: JoinSet<Recovered>) -> (Outcome, Vec<Value>) {
     let (mut worst, mut documents, mut asked) = (Outcome::Completed, Vec::new(), false);
-    let store = session.engine.store().clone();
+    let (store, mut interrupt) = (reach.store(), reach.interrupt());
     let mut broken = false;
     loop {
         tokio::select! {
@@ -109,16 +119,18 @@ async fn gather(context: &Context, session: &mut Session, mut following: JoinSet
                 worst = worst.worse(Outcome::DirectoryUnusable);
                 print::error(&context.broken(&why));
             }
-            () = session.interrupt.asked(), if !asked => {
+            () = interrupt.asked(), if !asked => {
                 asked = true;
-                context.note(&context.stopping());
-                let (engine, grace) = (session.engine.clone(), context.grace);
-                tokio::spawn(async move { engine.shutdown(grace).await });
+                if reach.beside().is_none() {
+                    context.note(&context.stopping());
+                    let reach = reach.clone();
+                    tokio::spawn(async move { reach.stop().await });
+                }
             }
             ended = following.join_next() => match ended {
                 None => return (worst, documents),
                 Some(Ok(recovered)) => {
-                    let (outcome, document) = tell(context, &*store, recovered, broken).await;
+                    let (outcome, document) = tell(context, &*reach.store(), recovered, broken).await;
                     worst = worst.worse(outcome);
                     documents.push(document);
                 }
@@ -132,25 +144,48 @@ async fn gather(context: &Context, session: &mut Session, mut following: JoinSet
 }
 
 /// Drives one run to its end.
-async fn one(engine: Engine, slots: Arc<Semaphore>, run: RunId, target: Target) -> Recovered {
-    let store = engine.store().clone();
+async fn one(reach: Reach, slots: Arc<Semaphore>, run: RunId, target: Target) -> Recovered {
     let slot = slots.acquire_owned().await;
-    let (name, past) = match row_of(&*store, run).await {
-        Ok(known) => known,
-        Err(error) => return Recovered { run, name: run.to_string(), finished: Err(error) },
+    let known = row_of(&*reach.store(), run).await;
+    let name = known.as_ref().map_or_else(|_| run.to_string(), |(name, _)| name.clone());
+    let finished = match known {
+        Ok((_, past)) => {
+            let progress = Plain::new(target, format!("{name}: "));
+            match follow_one(&reach, slot.ok(), run, past, progress).await {
+                Err(AskError::Refused(Refusal { kind: RefusalKind::SetAside(why), .. })) => Ok(Finished::SetAside(why)),
+                finished => finished.map_err(CliError::from),
+            }
+        }
+        Err(error) => Err(error),
     };
-    let taken_up = engine.drive(run).await;
-    drop(slot);
-    let mut handle = match taken_up {
-        Ok(handle) => handle,
-        Err(DriveError::SetAside(why)) => return Recovered { run, name, finished: Ok(Finished::SetAside(why)) },
-        Err(error) => return Recovered { run, name, finished: Err(error.into()) },
-    };
-    let mut progress = Plain::new(target, format!("{name}: "));
-    while let Some(recorded) = handle.next().await {
-        progress.event(&recorded, past);
+    Recovered { run, name, finished }
+}
+
+/// Follows one run. The slot is held while it is taken up, and beside another process for as long as it is followed:
+/// that takes connections.
+async fn follow_one(
+    reach: &Reach,
+    slot: Option<OwnedSemaphorePermit>,
+    run: RunId,
+    past: Seq,
+    mut progress: Plain,
+) -> Result<Finished, AskError> {
+    let mut interrupt = reach.interrupt();
+    let mut followed = Followed::drive(reach, run).await?;
+    let _slot = slot.filter(|_| reach.beside().is_some());
+    loop {
+        let news = tokio::select! {
+            biased;
+            () = interrupt.asked(), if reach.beside().is_some() => return Ok(Finished::Interrupted),
+            news = followed.next() => news,
+        };
+        match news {
+            News::Event(recorded) => progress.event(&recorded, past),
+            News::Finished(finished) => return Ok(finished),
+            News::Lost if interrupt.was_asked() => return Ok(Finished::Interrupted),
+            News::Lost => followed.again().await?,
+        }
     }
-    Recovered { run, name, finished: Ok(handle.finish().await) }
 }
 
 /// What a run is called, and its last event.

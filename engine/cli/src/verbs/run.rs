@@ -6,7 +6,8 @@ use std::sync::Arc;
 use engine_core::definition::Definition;
 use engine_core::id::{RunId, Seq};
 use engine_core::state::{State, Status};
-use engine_runtime::{DriveError, Reuse, Start, StartError, read};
+use engine_runtime::control::{AskError, Refusal, RefusalKind};
+use engine_runtime::{Reuse, Start, read};
 use engine_store::Store;
 use serde_json::{Value, json};
 
@@ -17,8 +18,9 @@ use crate::exit::Outcome;
 use crate::follow;
 use crate::overrides;
 use crate::print;
+use crate::reach::{Aim, Reach};
 use crate::render::one_line;
-use crate::session::{Session, actor};
+use crate::session::actor;
 use crate::source::{self, Source};
 use crate::verbs::Context;
 
@@ -31,62 +33,67 @@ struct Prepared {
 
 pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Outcome, CliError> {
     check_mocks(context, &arguments)?;
-    let first = context.directory.is_new();
+    let is_first = context.directory.is_new();
     let faults = arguments.faults.clone();
-    let (outcome, run) = match source::load(&arguments.file)? {
+    match source::load(&arguments.file)? {
         Source::Workflow(definition) => {
             // Checked as far as can be before anything is made.
             let prepared = prepare(context, &arguments, definition, None)?;
-            let store = context.directory.open().await?;
-            let work = async |session: &mut Session| start_and_follow(context, session, &arguments, prepared).await;
-            Session::with(context, store, faults, work).await?
+            let work = async |reach: &Reach| start_and_follow(context, reach, &arguments, prepared, is_first).await;
+            Reach::with_new(context, Aim::Drive, faults, work).await
         }
         Source::Run(file) => {
-            let store = context.directory.open_existing().await?;
-            let work = async |session: &mut Session| {
-                let definition = stored(session.store(), &file.run, &arguments.file).await?;
+            let work = async |reach: &Reach| {
+                let definition = stored(&*reach.store(), &file.run, &arguments.file).await?;
                 let prepared = prepare(context, &arguments, definition, file.input)?;
-                start_and_follow(context, session, &arguments, prepared).await
+                start_and_follow(context, reach, &arguments, prepared, is_first).await
             };
-            Session::with(context, store, faults, work).await?
+            context.directory.check_exists()?;
+            Reach::with_new(context, Aim::Drive, faults, work).await
         }
-    };
-    if first && context.format == Format::Text && outcome != Outcome::Interrupted {
-        tips(context, &arguments, run);
     }
-    Ok(outcome)
 }
 
 async fn start_and_follow(
     context: &Context,
-    session: &mut Session,
+    reach: &Reach,
     arguments: &RunArguments,
     prepared: Prepared,
-) -> Result<(Outcome, RunId), CliError> {
+    is_first: bool,
+) -> Result<Outcome, CliError> {
     let start = Start {
         definition: prepared.definition.clone(),
         workflow_id: arguments.id.clone(),
+        request_id: None,
         actor: actor(),
         input: prepared.input.to_string().into_bytes().into(),
         labels: arguments.labels.clone(),
         overrides: prepared.overrides.clone(),
         reuse: if arguments.new { Reuse::Never } else { Reuse::OpenRun },
     };
-    let started = session.engine.start(start).await.map_err(|error| refused(context, &error))?;
+    let faults = arguments.mock_services.then_some(arguments.faults.as_slice());
+    let started = reach.start(start, faults).await.map_err(|error| refused(context, error))?;
+    let place = match reach.beside() {
+        None => format!("data in {}", shown_directory(context)),
+        Some(pid) => format!("handed to process {pid}, which has {}", shown_directory(context)),
+    };
     let past = if started.fresh {
-        context.note(&format!("{}; data in {}", named(&prepared, arguments, started.run), shown_directory(context)));
+        context.note(&format!("{}; {place}", named(&prepared, arguments, started.run)));
         Seq(0)
     } else {
-        let state = read::state(session.store(), started.run).await?;
-        context.note(&known(context, &state));
+        let state = read::state(&*reach.store(), started.run).await?;
+        context.note(&known(&state, &place));
         for note in differences(&state, &prepared) {
             context.note(&note);
         }
         state.last
     };
     let extra = [("fresh", json!(started.fresh))];
-    let outcome = follow::to_its_end(context, session, started.run, past, &extra).await?;
-    Ok((outcome, started.run))
+    let outcome = follow::to_its_end(context, reach, started.run, past, &extra).await?;
+    if is_first && context.format == Format::Text && outcome != Outcome::Interrupted {
+        tips(context, arguments, started.run);
+    }
+    Ok(outcome)
 }
 
 /// Whether the program has mock services, and the fault rules are rules.
@@ -170,27 +177,16 @@ async fn stored(store: &dyn Store, workflow: &str, file: &Path) -> Result<Arc<De
     Ok(read::definition(store, digest).await?)
 }
 
-fn refused(context: &Context, error: &StartError) -> CliError {
-    let message = error.to_string();
+fn refused(context: &Context, error: AskError) -> CliError {
     match error {
-        StartError::Input(error) => CliError::input("the input", error),
-        StartError::Ambiguous { runs } => {
-            let listed: Vec<String> = runs.iter().map(|run| format!("\n  {run}")).collect();
-            CliError::bad_input(format!(
-                "{} open runs of this workflow have this input. Go on with one by `recover RUN`, or start another with \
-                 --new:{}",
-                runs.len(),
-                listed.concat()
-            ))
+        AskError::Refused(Refusal { kind: RefusalKind::NoSpace { free, reserve }, .. }) => {
+            CliError::directory(no_space(context, free, reserve))
         }
-        StartError::NoSpace { free, reserve } => CliError::directory(no_space(context, *free, *reserve)),
-        StartError::Store(why) => CliError::directory(format!(
+        AskError::Refused(Refusal { kind: RefusalKind::Failed(why), .. }) => CliError::directory(format!(
             "{}\nWhether this run was started is not known; the same command again is safe",
-            context.broken(why)
+            context.broken(&why)
         )),
-        StartError::NotCommitted(_) | StartError::Drive(DriveError::Load(_)) => CliError::directory(message),
-        StartError::Drive(_) | StartError::ShuttingDown => CliError { outcome: Outcome::Interrupted, message },
-        _ => CliError::bad_input(message),
+        error => error.into(),
     }
 }
 
@@ -216,7 +212,7 @@ fn shown_directory(context: &Context) -> String {
 }
 
 /// That the run is known, and how far it is.
-fn known(context: &Context, state: &State) -> String {
+fn known(state: &State, place: &str) -> String {
     let id = state.workflow_id.as_ref().map(|id| format!(" ({})", one_line(id))).unwrap_or_default();
     let what = match state.status() {
         Status::Stuck if state.workflow_id.is_none() => "has this input and is stuck; --new would start another",
@@ -224,7 +220,7 @@ fn known(context: &Context, state: &State) -> String {
         status if status.is_terminal() => "has ended already",
         _ => "is open: going on with it",
     };
-    format!("{} run {}{id} {what}; data in {}", state.workflow, state.run, shown_directory(context))
+    format!("{} run {}{id} {what}; {place}", state.workflow, state.run)
 }
 
 /// What the command says and the run, which was started before, does not do.

@@ -38,20 +38,20 @@ pub(super) async fn show(context: &Context, arguments: &ShowArguments) -> Result
     if arguments.follow {
         report = followed(context, report).await?;
     }
-    tell(context, &report, arguments.follow);
+    tell(context, &report, arguments.follow).await;
     Ok(Outcome::Completed)
 }
 
 /// The report once nothing moves any more, where another process drives the run.
 async fn followed(context: &Context, report: Report) -> Result<Report, CliError> {
     let run: RunId = report.run();
-    let Some(mut watched) = watch::of_owner(&context.directory, run) else { return Ok(report) };
+    let Some(mut watched) = watch::of_owner(&context.directory, run).await? else { return Ok(report) };
     let mut progress = progress::of_run(run, None, context.target());
     watch::watch(&mut *watched, report.state.last, &mut *progress).await?;
     context.directory.look(async |store: &dyn Store| Ok(Report::load(store, run).await?)).await
 }
 
-fn tell(context: &Context, report: &Report, was_followed: bool) {
+async fn tell(context: &Context, report: &Report, was_followed: bool) {
     let wording = context.wording();
     let status = report.status();
     let rests = status.is_terminal() || status == Status::Stuck;
@@ -65,7 +65,10 @@ fn tell(context: &Context, report: &Report, was_followed: bool) {
                 let (program, tail, run) = (wording.program, wording.tail, report.run());
                 let nothing = if was_followed { ", so there is nothing to follow" } else { "" };
                 let verb = if status == Status::Paused { "resume" } else { "recover" };
-                print::line(&format!("nothing drives it now{nothing}; go on with\n  {program} {verb} {run}{tail}"));
+                print::line(&match context.directory.driver(run).await {
+                    Some(pid) => format!("process {pid} drives it; follow it with\n  {program} {verb} {run}{tail}"),
+                    None => format!("nothing drives it now{nothing}; go on with\n  {program} {verb} {run}{tail}"),
+                });
             }
         }
     }

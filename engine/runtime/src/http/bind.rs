@@ -46,7 +46,7 @@ impl Unbound {
 }
 
 /// The value of an override that stands for the mock services of the process that drives the run.
-const MOCK: &str = "mock:";
+pub(crate) const MOCK: &str = "mock:";
 
 /// The connections of calls that name a whole URL: no name of a service.
 const ANYWHERE: &str = "*";
@@ -101,7 +101,7 @@ impl Binder {
     }
 
     fn overridden(&self, name: &Name) -> Option<&str> {
-        find(&self.run_overrides, name).or_else(|| find(&self.overrides, name))
+        overridden(&self.run_overrides, name).or_else(|| overridden(&self.overrides, name))
     }
 
     async fn base_url(&self, name: &Name, service: Option<&Service>) -> Result<String, Unbound> {
@@ -172,7 +172,7 @@ impl Binder {
 }
 
 /// The overridden base URL of a service: its own, else that for all.
-fn find<'a>(overrides: &'a [(String, String)], name: &Name) -> Option<&'a str> {
+pub(crate) fn overridden<'a>(overrides: &'a [(String, String)], name: &Name) -> Option<&'a str> {
     let value = |key: &str| overrides.iter().rev().find(|(own, _)| own == key).map(|(_, value)| value.as_str());
     value(&format!("{name}.url")).or_else(|| value("*.url"))
 }

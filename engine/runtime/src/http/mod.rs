@@ -12,7 +12,7 @@ use engine_core::machine::AttemptOutcome;
 
 use crate::memory::AnswerRoom;
 
-pub(crate) use bind::{Binder, Unbound};
+pub(crate) use bind::{Binder, MOCK, Unbound, overridden};
 pub use client::HttpClient;
 
 /// A request with everything bound: it may hold secrets, and is never stored or logged.

@@ -109,6 +109,7 @@ pub(crate) fn start(definition: &Arc<Definition>, id: &str) -> Start {
     Start {
         definition: definition.clone(),
         workflow_id: Some(id.to_owned()),
+        request_id: None,
         actor: "test".to_owned(),
         input: b"{}".as_slice().into(),
         labels: Vec::new(),

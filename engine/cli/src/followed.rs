@@ -1,0 +1,76 @@
+//! A run that is followed wherever it is driven: by this process, by another one, or by the one after that.
+
+use engine_core::event::Recorded;
+use engine_core::id::{RunId, Seq};
+use engine_runtime::control::AskError;
+use engine_runtime::{Finished, RunHandle};
+
+use crate::reach::Reach;
+
+/// A run that is followed.
+pub(crate) struct Followed {
+    reach: Reach,
+    run: RunId,
+    /// None while nobody drives it for us.
+    handle: Option<RunHandle>,
+    seen: Seq,
+}
+
+/// What came of a followed run.
+pub(crate) enum News {
+    /// The next event, which is durable.
+    Event(Box<Recorded>),
+    /// It ended, or is followed no further.
+    Finished(Finished),
+    /// The process that drove it is gone.
+    Lost,
+}
+
+impl Followed {
+    /// Has a run driven, and follows it from its first event on.
+    pub(crate) async fn drive(reach: &Reach, run: RunId) -> Result<Self, AskError> {
+        Ok(Self { reach: reach.clone(), run, handle: Some(reach.drive(run).await?), seen: Seq(0) })
+    }
+
+    /// What comes next. Dropping the future loses nothing before the last event.
+    pub(crate) async fn next(&mut self) -> News {
+        if let Some(handle) = &mut self.handle
+            && let Some(recorded) = handle.next().await
+        {
+            self.seen = recorded.seq;
+            return News::Event(Box::new(recorded));
+        }
+        match self.handle.take() {
+            None => News::Lost,
+            Some(handle) => match handle.finish().await {
+                Finished::Lost => News::Lost,
+                finished => News::Finished(finished),
+            },
+        }
+    }
+
+    /// How it ended, without its events.
+    pub(crate) async fn finish(mut self) -> Result<Finished, AskError> {
+        loop {
+            match self.next().await {
+                News::Event(_) => {}
+                News::Finished(finished) => return Ok(finished),
+                News::Lost => self.again().await?,
+            }
+        }
+    }
+
+    /// Has the run driven by whoever has the directory now, which may be this process.
+    pub(crate) async fn again(&mut self) -> Result<(), AskError> {
+        self.handle = Some(self.reach.drive(self.run).await?.after(self.seen));
+        Ok(())
+    }
+
+    /// Who drives the run now, for people.
+    pub(crate) fn driver(&self) -> String {
+        match self.reach.beside() {
+            None => "this process goes on with it".to_owned(),
+            Some(pid) => format!("process {pid} goes on with it"),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Verbs beside the process that has the data directory.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, Gate, Ran, Shop, Watched, fast, input};
+
+/// A gate, a workflow that calls it, and the binary with a directory of its own.
+struct Place {
+    gate: Gate,
+    engine: Engine,
+    file: PathBuf,
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// A workflow of so many steps.
+    fn with(steps: usize) -> Self {
+        let (gate, dir) = (Gate::closed(), tempfile::tempdir().unwrap());
+        let file = dir.path().join("gated.json");
+        std::fs::write(&file, gate.workflow(steps).to_string()).unwrap();
+        Self { gate, engine: Engine::new(&dir.path().join("data")), file, dir }
+    }
+
+    /// Starts a run and waits until it waits at the gate, where `calls` have come by then.
+    fn run(&self, id: &str, calls: usize) -> Watched {
+        let run = self.engine.watch_run(&self.file, &["--id", id, "--input", "null"]);
+        self.gate.until_called(calls);
+        run
+    }
+
+    fn status(&self, id: &str) -> Value {
+        self.engine.verb(&["show", id, "-o", "json"]).assert_exit(0).json()["status"].clone()
+    }
+}
+
+fn assert_completed(ran: &Ran, id: &str) {
+    let report = ran.assert_exit(0).json();
+    assert_eq!((&report["status"], &report["workflow_id"]), (&json!("Completed"), &json!(id)));
+}
+
+#[test]
+fn looks_are_answered_by_the_process_that_drives() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let engine = &place.engine;
+    engine.verb(&["list"]).assert_exit(0).assert_says(&["a", "gated", "Running"]);
+    engine.verb(&["show", "a"]).assert_exit(0).assert_says(&["s0", &format!("process {} drives it", owner.pid())]);
+    engine.verb(&["history", "a"]).assert_exit(0).assert_says(&["s0: POST gate/"]);
+    engine.verb(&["graph", "a"]).assert_exit(0).assert_says(&["digraph", "s0"]);
+    engine.verb(&["show", "nonsense"]).assert_exit(3).assert_says(&["nonsense", "a"]);
+    assert_eq!(engine.verb(&["resolve", "a", "s0", "--retry"]).assert_exit(2).exit, Some(2));
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    assert_eq!(place.gate.keys().len(), 1);
+}
+
+#[test]
+fn a_second_run_is_handed_over_and_followed() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let follower = place.run("b", 2);
+    follower.until_says(&format!("handed to process {}", owner.pid()));
+    let (first, second) = (owner.pid(), follower.pid());
+    assert_ne!(first, second);
+    // The same once more: known, and followed by two.
+    let again = place.engine.watch_run(&place.file, &["--id", "b", "--input", "null"]);
+    again.until_says("is open");
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    assert_completed(&follower.ended(), "b");
+    assert_completed(&again.ended(), "b");
+    assert_eq!(place.gate.keys().len(), 2, "nothing was asked for twice");
+    let same = ["--id", "b", "--input", "1"];
+    place.engine.run(&place.file, &same).assert_exit(2).assert_says(&["other input"]);
+}
+
+#[test]
+fn the_owner_stays_until_handed_in_runs_end() {
+    let (place, other) = (Place::with(1), Gate::closed());
+    let file = place.dir.path().join("other.json");
+    std::fs::write(&file, other.workflow(1).to_string().replace("gated", "other")).unwrap();
+    let owner = place.run("a", 1);
+    let follower = place.engine.watch_run(&file, &["--id", "b", "--input", "null"]);
+    other.until_called(1);
+    place.gate.open();
+    owner.until_says("staying for 1 run");
+    assert_eq!(place.status("a"), "Completed");
+    // A follower that leaves takes nothing with it.
+    follower.signal("INT");
+    let left = follower.ended();
+    left.assert_exit(9).assert_says(&[&format!("goes on in process {}", owner.pid()), "recover"]);
+    other.open();
+    assert_completed(&owner.ended(), "a");
+    assert_eq!(place.status("b"), "Completed");
+    assert_eq!(other.keys().len(), 1);
+}
+
+#[test]
+fn a_follower_goes_on_where_the_owner_is_stopped() {
+    let place = Place::with(2);
+    let owner = place.run("a", 1);
+    let follower = place.run("b", 2);
+    follower.until_says("handed to process");
+    owner.signal("INT");
+    owner.until_says("stopping");
+    place.gate.open();
+    owner.ended().assert_exit(9).assert_says(&["the run is open"]);
+    assert_completed(&follower.ended(), "b");
+    assert_eq!(place.status("a"), "Running", "nobody asked for it any more");
+    let recovered = place.engine.verb(&["recover"]);
+    recovered.assert_exit(0);
+    assert_eq!(place.status("a"), "Completed");
+    let keys = place.gate.keys();
+    assert_eq!((keys.len(), keys.iter().collect::<std::collections::BTreeSet<_>>().len()), (4, 4), "{keys:?}");
+}
+
+#[test]
+fn open_runs_are_recovered_by_the_owner() {
+    let place = Place::with(1);
+    place.run("a", 1).kill();
+    place.run("b", 2).kill();
+    let owner = place.run("c", 3);
+    let one = place.engine.watch_verb(&["recover", "a", "-o", "json"]);
+    place.gate.until_called(4);
+    let all = place.engine.watch_verb(&["recover"]);
+    all.until_says("recovering 3 runs");
+    place.gate.until_called(5);
+    place.gate.open();
+    assert_completed(&one.ended(), "a");
+    all.ended().assert_exit(0).assert_says(&["a: Completed", "b: Completed", "c: Completed"]);
+    assert_completed(&owner.ended(), "c");
+}
+
+#[test]
+fn what_is_stuck_is_resolved_beside_the_owner() {
+    let (place, shop) = (Place::with(1), Shop::open(&["inventory/update:status=422", "payment/refund:status=422"]));
+    let owner = place.run("a", 1);
+    let engine = Engine { overrides: shop.engine().overrides, ..place.engine.clone() };
+    let stuck = engine.run(&shop.file(&fast()), &["--id", "order-1001", "--input", &input().to_string()]);
+    stuck.assert_exit(7).assert_says(&[&format!("handed to process {}", owner.pid())]);
+    engine.verb(&["resolve", "order-1001", "confirm", "--retry"]).assert_exit(2).assert_says(&["not stuck"]);
+    let ended = engine.verb(&["resolve", "order-1001", "charge", "--skip", "--wait", "-o", "json"]);
+    assert_eq!(ended.assert_exit(1).json()["residue"], json!(["charge"]));
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+}
+
+#[test]
+fn a_run_that_the_owner_could_not_drive_is_refused() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let mut file = place.gate.workflow(1);
+    file["name"] = json!("secretive");
+    file["services"]["gate"]["auth"] = json!({ "bearer": "${secret:OWNER_LACKS_IT}" });
+    let secretive = place.dir.path().join("secretive.json");
+    std::fs::write(&secretive, file.to_string()).unwrap();
+    let refused = place.engine.run(&secretive, &["--input", "null"]);
+    refused.assert_exit(8).assert_says(&["ENGINE_SECRET_OWNER_LACKS_IT", &owner.pid().to_string()]);
+    let saga = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../workflows/order_saga.json");
+    let mocked = ["--mock-services", "--fault", "payment/process:status=503,times=1"];
+    place.engine.run(&saga, &mocked).assert_exit(8).assert_says(&["fault rules", &owner.pid().to_string()]);
+    let runs = place.engine.verb(&["list", "-o", "json"]).json()["runs"].clone();
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "nothing was stored: {runs}");
+    // Without faults the owner's own mock services do.
+    place.engine.run(&saga, &["--mock-services"]).assert_exit(0);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+}
+
+#[test]
+fn a_path_that_is_too_long_for_a_socket() {
+    let mut place = Place::with(1);
+    place.engine.data_dir = place.dir.path().join("long".repeat(30)).join("data");
+    let owner = place.run("a", 1);
+    assert!(!place.engine.data_dir.join("control").exists());
+    place.engine.verb(&["list"]).assert_exit(0).assert_says(&["Running"]);
+    let follower = place.run("b", 2);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    assert_completed(&follower.ended(), "b");
+}
+
+#[test]
+fn where_no_socket_can_be_made_it_works_alone() {
+    let place = Place::with(1);
+    place.run("a", 1).kill();
+    std::fs::remove_dir_all(place.engine.data_dir.join("control")).unwrap();
+    std::fs::write(place.engine.data_dir.join("control"), "in the way").unwrap();
+    let owner = place.run("a", 2);
+    owner.until_says("other commands can't reach this process");
+    place.engine.verb(&["list"]).assert_exit(8).assert_says(&["in use", &owner.pid().to_string()]);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    assert_eq!(place.status("a"), "Completed");
+}
+
+#[test]
+fn garbage_does_not_disturb_the_owner() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let socket = place.engine.data_dir.join("control/socket");
+    let mut held = Vec::new();
+    let hello = hello("0.0.0");
+    let mut after_hello = frame(&own_hello());
+    after_hello.extend_from_slice(b"\0\0\0\x08garbage!");
+    let pieces: [&[u8]; 7] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0xff; 64],
+        &[],
+        b"\0\0\0\x02{}",
+        b"\0\0\x04\0{\"protocol\":1",
+        &frame(&hello),
+        &after_hello,
+    ];
+    for piece in pieces.iter().cycle().take(70) {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        // The owner may have hung up by then.
+        let _ = stream.write_all(piece);
+        held.push(stream);
+    }
+    place.engine.verb(&["list"]).assert_exit(0).assert_says(&["Running"]);
+    let mut greeted = UnixStream::connect(&socket).unwrap();
+    greeted.write_all(&frame(&hello)).unwrap();
+    let mut answer = Vec::new();
+    greeted.read_to_end(&mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains(&owner.pid().to_string()), "it says who it is, and hangs up");
+    let follower = place.run("b", 2);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    assert_completed(&follower.ended(), "b");
+}
+
+fn hello(version: &str) -> Vec<u8> {
+    json!({ "protocol": 1, "version": version, "pid": 4_194_304, "leaving": false }).to_string().into_bytes()
+}
+
+fn own_hello() -> Vec<u8> {
+    hello(env!("CARGO_PKG_VERSION"))
+}
+
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(bytes.len()).unwrap();
+    [&len.to_be_bytes(), bytes].concat()
+}
+
+/// A directory that is held by something which greets like this.
+fn held_by(data_dir: &Path, greeting: Vec<u8>) -> std::fs::File {
+    let lock = std::fs::OpenOptions::new().write(true).open(data_dir.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let socket = data_dir.join("control/socket");
+    // Whoever had it has removed it.
+    let _ = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(&frame(&greeting));
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    lock
+}
+
+#[test]
+fn another_version_is_not_talked_to() {
+    let place = Place::with(1);
+    place.gate.open();
+    place.run("a", 1).ended().assert_exit(0);
+    let lock = held_by(&place.engine.data_dir, hello("9.9.9"));
+    for verb in [&["list"][..], &["recover", "a"]] {
+        place.engine.verb(verb).assert_exit(8).assert_says(&["9.9.9", "4194304", env!("CARGO_PKG_VERSION")]);
+    }
+    drop(lock);
+    place.engine.verb(&["list"]).assert_exit(0);
+}
