@@ -83,6 +83,7 @@ async fn live(directory: &Path, runs: Vec<(String, Arc<Definition>)>) {
     for (id, definition) in runs {
         let start = Start {
             definition,
+            request_id: None,
             workflow_id: Some(id),
             actor: "test".to_owned(),
             input: b"{}".as_slice().into(),

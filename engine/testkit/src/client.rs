@@ -75,6 +75,7 @@ impl Client {
     fn start(&self) -> Start {
         Start {
             definition: self.case.definition.clone(),
+            request_id: None,
             workflow_id: Some(WORKFLOW_ID.to_owned()),
             actor: "client".to_owned(),
             input: self.case.input.to_string().into_bytes().into(),
