@@ -3,6 +3,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::print_stdout,
     reason = "tests fail by panicking, and tell each other things"

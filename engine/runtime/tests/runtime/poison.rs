@@ -1,6 +1,7 @@
 //! Processes that die again and again, and the run that they die of.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine_core::definition::Definition;
@@ -8,7 +9,7 @@ use engine_core::event::{Event, StuckReason};
 use engine_core::id::RunId;
 use engine_core::request::{Answer, Demand, Request, Resolution};
 use engine_core::state::Status;
-use engine_runtime::{DriveError, Engine, Finished, SetAside, read};
+use engine_runtime::{DriveError, Engine, Finished, Random, SetAside, read};
 use engine_store::{Class, Mark, MemoryStore, Store, Unit};
 use serde_json::{Value, json};
 
@@ -24,8 +25,21 @@ fn calls(path: &str) -> Arc<Definition> {
     }))
 }
 
+/// Makes runs that are started in the same millisecond sort in the order of their starts.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn bytes(&self) -> [u8; 10] {
+        let mut bytes = [0; 10];
+        bytes[2..].copy_from_slice(&self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+        bytes
+    }
+}
+
 /// One process after the other on the same data.
 struct Lives {
+    random: Arc<Counting>,
     stage: Arc<Stage>,
     store: Arc<MemoryStore>,
     engine: Engine,
@@ -33,9 +47,15 @@ struct Lives {
 
 impl Lives {
     async fn begin() -> Self {
-        let (stage, store) = (Stage::new(), Arc::new(MemoryStore::new()));
-        let engine = Engine::open(store.clone(), stage.options()).await.unwrap();
-        Self { stage, store, engine }
+        let (stage, store, random) = (Stage::new(), Arc::new(MemoryStore::new()), Arc::new(Counting::default()));
+        let engine = Self::open(&store, &stage, &random).await;
+        Self { random, stage, store, engine }
+    }
+
+    async fn open(store: &Arc<MemoryStore>, stage: &Arc<Stage>, random: &Arc<Counting>) -> Engine {
+        let mut options = stage.options();
+        options.random = random.clone();
+        Engine::open(store.clone(), options).await.unwrap()
     }
 
     /// Starts a run whose first call is not answered.
@@ -50,7 +70,7 @@ impl Lives {
     async fn die(&mut self) {
         self.engine.shutdown(Duration::ZERO).await;
         self.store = Arc::new(self.store.reopen());
-        self.engine = Engine::open(self.store.clone(), self.stage.options()).await.unwrap();
+        self.engine = Self::open(&self.store, &self.stage, &self.random).await;
     }
 
     /// The process stops as it should, and the next one begins.
@@ -220,7 +240,9 @@ async fn a_clean_stop_counts_for_nobody() {
 async fn a_run_that_gets_on_is_never_suspected() {
     let mut lives = Lives::begin().await;
     let steps: Vec<String> = (1..=20).map(|number| format!("/s{number}")).collect();
-    steps.iter().for_each(|step| lives.stage.hold(step));
+    for step in &steps {
+        lives.stage.hold(step);
+    }
     let run = lives.engine.start(world::start(&world::chain(20), "a")).await.unwrap().run;
     for (place, step) in steps.iter().enumerate() {
         // This step's result is recorded, the next one is in flight, and the process dies.

@@ -199,22 +199,24 @@ async fn a_run_whose_task_panics_is_no_interrupted_run() {
 async fn a_history_that_moves_on_is_read_again_once() {
     let (stage, store) = (Stage::new(), Arc::new(MemoryStore::new()));
     let engine = Engine::open(store.clone(), stage.options()).await.unwrap();
-    for (id, interferes, ends) in [("once", 1, true), ("twice", 2, false)] {
-        ["/s1", "/s2"].iter().for_each(|path| stage.hold(path));
-        let (before_1, before_2) = (stage.times("/s1"), stage.times("/s2"));
+    for (id, times, is_over) in [("once", 1, true), ("twice", 2, false)] {
+        for path in ["/s1", "/s2"] {
+            stage.hold(path);
+        }
+        let [first, second] = ["/s1", "/s2"].map(|path| stage.times(path) + 1);
         let run = engine.start(world::start(&world::chain(3), id)).await.unwrap().run;
         let handle = engine.drive(run).await.unwrap();
-        stage.asked_times("/s1", before_1 + 1).await;
+        stage.asked_times("/s1", first).await;
         append(&store, run, "1").await;
         stage.release("/s1");
-        stage.asked_times("/s2", before_2 + 1).await;
-        if interferes == 2 {
+        stage.asked_times("/s2", second).await;
+        if times == 2 {
             append(&store, run, "2").await;
         }
         stage.release("/s2");
         match handle.finish().await {
-            Finished::Ended(state) if ends => assert_eq!(state.status(), Status::Completed),
-            Finished::SetAside(why) if !ends => assert_eq!(why.code, "HISTORY_MOVED"),
+            Finished::Ended(ended) if is_over => assert_eq!(ended.status(), Status::Completed),
+            Finished::SetAside(why) if !is_over => assert_eq!(why.code, "HISTORY_MOVED"),
             other => panic!("{other:?}"),
         }
     }
