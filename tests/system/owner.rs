@@ -150,6 +150,35 @@ fn what_is_stuck_is_resolved_beside_the_owner() {
 }
 
 #[test]
+fn a_run_is_steered_and_watched_beside_its_owner() {
+    let place = Place::with(2);
+    let owner = place.run("a", 1);
+    let engine = &place.engine;
+    let asked = engine.verb(&["pause", "a", "--request-id", "p1", "-o", "json"]).assert_exit(0).json();
+    assert_eq!((&asked["request"]["answer"], &asked["driven"]), (&json!("accepted"), &json!(true)));
+    let again = engine.verb(&["pause", "a", "--request-id", "p1", "-o", "json"]).assert_exit(0).json();
+    assert_eq!(asked["request"], again["request"], "a repeat gets the first answer");
+    let watcher = engine.watch_verb(&["history", "a", "--follow"]);
+    watcher.until_says("pause");
+    place.gate.open();
+    watcher.until_says("s0: done");
+    assert_eq!(place.status("a"), "Paused");
+    engine.verb(&["resume", "a", "--wait"]).assert_exit(0);
+    watcher.ended().assert_exit(0).assert_says(&["s1: done", "completed"]);
+    assert_completed(&owner.ended(), "a");
+}
+
+#[test]
+fn a_run_is_cancelled_beside_its_owner() {
+    let place = Place::with(2);
+    let owner = place.run("a", 1);
+    place.engine.verb(&["cancel", "a", "--reason", "enough"]).assert_exit(0).assert_says(&["accepted"]);
+    place.gate.open();
+    owner.ended().assert_exit(5).assert_says(&["Cancelled"]);
+    assert_eq!(place.gate.keys().len(), 1, "nothing new began");
+}
+
+#[test]
 fn a_run_that_the_owner_could_not_drive_is_refused() {
     let place = Place::with(1);
     let owner = place.run("a", 1);

@@ -1,7 +1,7 @@
 //! Processes that want the same data directory at the same moment, and those that it is taken from by `kill -9`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn values() -> Value {
 }
 
 /// One round; gives how many runs it should have made.
-fn race(engine: &Engine, file: &PathBuf, round: usize) -> usize {
+fn race(engine: &Engine, file: &Path, round: usize) -> usize {
     // The same run, or two; with an id, or each another one in any case.
     let arguments: [Vec<String>; 2] = match round % 3 {
         0 => [0, 1].map(|number| vec!["--id".to_owned(), format!("{round}-{number}")]),

@@ -43,7 +43,7 @@ impl Watched {
 
     /// Whether it has said this by now.
     pub(crate) fn said(&self, words: &str) -> bool {
-        show(&*self.said.texts.lock().unwrap()).contains(words)
+        show(&self.said.texts.lock().unwrap()).contains(words)
     }
 
     /// Sends it a signal, as `INT`.

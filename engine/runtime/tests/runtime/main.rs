@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod clocks;
+mod control;
 mod group_commit;
 mod http_client;
 mod payload_memory;
