@@ -17,6 +17,7 @@ mod clock;
 mod disk;
 mod failing_disk;
 mod full_disk;
+mod keeping;
 mod kill;
 mod outcomes;
 mod owner;

@@ -96,7 +96,7 @@ fn usage_mistakes_are_exit_2_and_help_is_not() {
     let engine = Engine::new(dir.path());
     engine.verb(&["rnu", "x.json"]).assert_exit(2).assert_says(&["rnu"]);
     engine.verb(&["run"]).assert_exit(2);
-    engine.verb(&["--help"]).assert_exit(0).assert_says(&["Steer:\n  signal", "Keep:\n  delete"]);
+    engine.verb(&["--help"]).assert_exit(0).assert_says(&["Steer:\n  signal", "Keep:\n  doctor"]);
     engine.verb(&["cancle", "x"]).assert_exit(2).assert_says(&["cancel"]);
 }
 

@@ -58,7 +58,7 @@ mod tests {
             assert_eq!(groups.count(), 1, "{verb}");
         }
         let help = command.render_help().to_string();
-        for expected in ["Run:\n  run ", "Steer:\n  signal ", "Keep:\n  delete ", "  7  Stuck", "--data-dir <DIR>"] {
+        for expected in ["Run:\n  run ", "Steer:\n  signal ", "Keep:\n  doctor ", "  7  Stuck", "--data-dir <DIR>"] {
             assert!(help.contains(expected), "{help}");
         }
     }
