@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::bounds;
 use crate::id::{Digest, Seq};
 
+/// So many bytes to be written into, in memory of just that size: a vector would be copied to be shared.
+pub fn zeros(len: usize) -> Arc<[u8]> {
+    std::iter::repeat_n(0, len).collect()
+}
+
 /// How a payload's bytes are to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ContentType {

@@ -61,15 +61,12 @@ impl Files {
     /// Reads a blob and checks it.
     pub(crate) fn blob(&self, run: RunId, digest: Digest) -> Result<Arc<[u8]>, StoreError> {
         let damaged = |why: String| StoreError::Damaged { what: format!("blob {digest} of run {run}"), why };
-        let bytes = fs::read(self.of_run(run).join(digest.to_string())).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::BlobMissing { run, digest },
-            _ => damaged(error.to_string()),
-        })?;
-        if Digest::of(&bytes) == digest {
-            Ok(bytes.into())
-        } else {
-            Err(damaged("its bytes have another digest".into()))
-        }
+        let bytes =
+            files::read_shared(&self.of_run(run).join(digest.to_string())).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => StoreError::BlobMissing { run, digest },
+                _ => damaged(error.to_string()),
+            })?;
+        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(damaged("its bytes have another digest".into())) }
     }
 
     /// Has blobs and definitions stay where they are, for a backup. None where another one has that done already.

@@ -1,9 +1,11 @@
 //! Files and directories that survive a power cut.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
+use engine_core::payload;
 use engine_store::StoreError;
 
 /// Writes a whole file: under a temporary name, synced, renamed, its directory synced. After a crash the file is
@@ -42,6 +44,17 @@ pub(crate) fn remove_durably(path: &Path) -> Result<(), StoreError> {
         }
     };
     removed().map_err(|error| failed("removing", path, &error))
+}
+
+/// Reads a whole file to be shared: what grows during the read is cut off, what shrinks is an error.
+pub(crate) fn read_shared(path: &Path) -> io::Result<Arc<[u8]>> {
+    let mut file = File::open(path)?;
+    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut bytes = payload::zeros(len);
+    if let Some(bytes) = Arc::get_mut(&mut bytes) {
+        file.read_exact(bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Removes a directory with all that is in it; one that is not there is no error.

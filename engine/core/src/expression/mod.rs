@@ -65,6 +65,7 @@ mod template;
 mod tests;
 mod value;
 mod whitelist;
+mod write;
 
 pub use failure::{EvaluationError, EvaluationErrorKind, ExpressionError, TemplateError};
 pub use number::Number;

@@ -3,7 +3,6 @@
 use super::number::Number;
 use indexmap::IndexMap;
 use std::cmp::Ordering;
-use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
 /// The deepest nesting of a value that is read or made.
@@ -192,48 +191,6 @@ impl Value {
         }
     }
 
-    /// The value as JSON text.
-    pub fn to_vec(&self) -> Vec<u8> {
-        let mut text = String::new();
-        self.write_json(&mut text);
-        text.into_bytes()
-    }
-
-    /// Appends the value as JSON text.
-    pub(super) fn write_json(&self, text: &mut String) {
-        match self {
-            Self::Null => text.push_str("null"),
-            Self::Bool(bool) => text.push_str(if *bool { "true" } else { "false" }),
-            Self::Number(number) => {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{number}");
-            }
-            Self::String(string) => write_json_string(string, text),
-            Self::Array(array) => {
-                text.push('[');
-                for (place, item) in array.items.iter().enumerate() {
-                    if place > 0 {
-                        text.push(',');
-                    }
-                    item.write_json(text);
-                }
-                text.push(']');
-            }
-            Self::Object(object) => {
-                text.push('{');
-                for (place, (key, value)) in object.entries.iter().enumerate() {
-                    if place > 0 {
-                        text.push(',');
-                    }
-                    write_json_string(key, text);
-                    text.push(':');
-                    value.write_json(text);
-                }
-                text.push('}');
-            }
-        }
-    }
-
     /// The boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -355,36 +312,4 @@ impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         self.compare(other).is_eq()
     }
-}
-
-/// Appends a string in quotes, escaped as JSON wants it.
-fn write_json_string(string: &str, text: &mut String) {
-    text.push('"');
-    let mut rest = string;
-    // What needs no escape is appended as a whole.
-    while let Some(place) = rest.find(needs_escape) {
-        let (plain, escaped) = rest.split_at(place);
-        text.push_str(plain);
-        let mut characters = escaped.chars();
-        match characters.next() {
-            Some('"') => text.push_str("\\\""),
-            Some('\\') => text.push_str("\\\\"),
-            Some('\n') => text.push_str("\\n"),
-            Some('\r') => text.push_str("\\r"),
-            Some('\t') => text.push_str("\\t"),
-            Some('\u{8}') => text.push_str("\\b"),
-            Some('\u{c}') => text.push_str("\\f"),
-            Some(control) => {
-                let _ = write!(text, "\\u{:04x}", u32::from(control));
-            }
-            None => {}
-        }
-        rest = characters.as_str();
-    }
-    text.push_str(rest);
-    text.push('"');
-}
-
-fn needs_escape(character: char) -> bool {
-    matches!(character, '"' | '\\') || character < ' '
 }

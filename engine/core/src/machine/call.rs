@@ -53,7 +53,7 @@ fn render(call: &HttpCall, document: &Value) -> Result<Call, EvaluationError> {
         query: call.query.iter().map(text).collect::<Result<_, EvaluationError>>()?,
         headers: call.headers.iter().map(text).collect::<Result<_, EvaluationError>>()?,
         body: match &call.body {
-            Some(body) => Some(Payload::json(body.render(document)?.to_vec())),
+            Some(body) => Some(Payload::json(body.render(document)?.to_shared())),
             None => None,
         },
     })

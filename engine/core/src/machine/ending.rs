@@ -1,5 +1,7 @@
 //! The phases of a run, and its end.
 
+use std::sync::Arc;
+
 use crate::event::{CancelCause, Event, StopCause};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure, StepFailure};
@@ -98,7 +100,7 @@ impl Machine {
             Err(failure) => {
                 // Everything was carried out; an output that can't be put together changes nothing about it.
                 warnings.push(StepFailure { step: Name::new("output"), failure });
-                b"null".to_vec()
+                Arc::from(*b"null")
             }
         };
         let given_up = |name: &Name| self.state.step(name).undo.status == UndoStatus::Skipped;
@@ -108,12 +110,12 @@ impl Machine {
     }
 
     /// What the workflow gives: by its `output`, else the outputs of its last steps.
-    fn output(&self) -> Result<Result<Vec<u8>, Failure>, Needs> {
+    fn output(&self) -> Result<Result<Arc<[u8]>, Failure>, Needs> {
         if let Some(template) = self.definition.output() {
             let document = Document::new(self.data(), Reads::default().template(template)).build()?;
             return Ok(template
                 .render(&document)
-                .map(|value| value.to_vec())
+                .map(|value| value.to_shared())
                 .map_err(|error| expression_failed(&error)));
         }
         let (mut fields, mut missing) = (Vec::new(), Vec::<Seq>::new());
@@ -121,7 +123,7 @@ impl Machine {
             let value = self.data().output(&step.name, false, &mut missing);
             fields.push((step.name.to_string(), value));
         }
-        if missing.is_empty() { Ok(Ok(Value::object(fields).to_vec())) } else { Err(Needs(missing)) }
+        if missing.is_empty() { Ok(Ok(Value::object(fields).to_shared())) } else { Err(Needs(missing)) }
     }
 
     /// The run ends after it had stopped.

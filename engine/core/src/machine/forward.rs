@@ -80,7 +80,7 @@ impl Machine {
                     attempt: 0,
                     started_at: self.now,
                     status: None,
-                    output: Payload::json(value.to_vec()),
+                    output: Payload::json(value.to_shared()),
                 }),
                 Err(error) => self.fail_unsent(index, expression_failed(&error)),
             },

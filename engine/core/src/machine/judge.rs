@@ -66,7 +66,7 @@ impl Machine {
             Err(verdict) => return Ok(Judged::Failure(verdict)),
         };
         if call.expect.is_none() && matches!(call.output, OutputRule::Body | OutputRule::Response) {
-            return Ok(Judged::Success { status, output: Payload::json(body.to_vec()) });
+            return Ok(Judged::Success { status, output: Payload::json(body.to_shared()) });
         }
         self.check_answer(step, call, status, &body)
     }
@@ -86,16 +86,16 @@ impl Machine {
             .with("key", self.key(step, Side::Forward))
             .build()?;
         let with_body = |mut verdict: Box<Verdict>| {
-            verdict.output = Some(Payload::json(body.to_vec()));
+            verdict.output = Some(Payload::json(body.to_shared()));
             Judged::Failure(verdict)
         };
         if let Some(verdict) = call.expect.as_ref().and_then(|expect| broken(expect, step, status, &document)) {
             return Ok(with_body(verdict));
         }
         let output = match &call.output {
-            OutputRule::Body | OutputRule::Response => body.to_vec(),
+            OutputRule::Body | OutputRule::Response => body.to_shared(),
             OutputRule::Template(template) => match template.render(&document) {
-                Ok(output) => output.to_vec(),
+                Ok(output) => output.to_shared(),
                 Err(error) => {
                     return Ok(with_body(Verdict::unusable(status, "EXPRESSION_FAILED", error.to_string())));
                 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use engine_core::machine::{Answered, AttemptOutcome, Body};
+use engine_core::payload;
 use http_body_util::Full;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -121,9 +122,9 @@ async fn read_body(
     let announced = response.content_length().unwrap_or_default();
     let Some(announced) = usize::try_from(announced).ok().filter(|len| *len <= limit) else { return too_large };
     room.cover(announced).await;
-    let (mut covered, mut bytes) = (announced.max(bounds::SMALL_PAYLOAD), Vec::with_capacity(announced));
+    let (mut covered, mut read) = (announced.max(bounds::SMALL_PAYLOAD), Read::new(announced));
     while let Some(chunk) = patience.for_this(response.chunk()).await? {
-        let len = bytes.len() + chunk.len();
+        let len = read.len + chunk.len();
         if len > limit {
             return too_large;
         }
@@ -131,9 +132,39 @@ async fn read_body(
             covered = len.next_multiple_of(bounds::ANSWER_PIECE);
             room.cover(covered).await;
         }
-        bytes.extend_from_slice(&chunk);
+        read.push(&chunk);
     }
-    Ok(Body::Whole(Arc::from(bytes)))
+    Ok(Body::Whole(read.whole()))
+}
+
+/// What has come of an answer. Up to the announced length it is written where it stays, and not copied to be shared.
+struct Read {
+    announced: Arc<[u8]>,
+    more: Vec<u8>,
+    len: usize,
+}
+
+impl Read {
+    fn new(announced: usize) -> Self {
+        Self { announced: payload::zeros(announced), more: Vec::new(), len: 0 }
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        let end = self.len + chunk.len();
+        match Arc::get_mut(&mut self.announced).and_then(|bytes| bytes.get_mut(self.len..end)) {
+            Some(place) => place.copy_from_slice(chunk),
+            None => self.more.extend_from_slice(chunk),
+        }
+        self.len = end;
+    }
+
+    fn whole(self) -> Arc<[u8]> {
+        if self.len == self.announced.len() {
+            return self.announced;
+        }
+        let begun = self.announced.get(..self.len - self.more.len()).unwrap_or_default();
+        if begun.is_empty() { self.more.into() } else { [begun, &self.more].concat().into() }
+    }
 }
 
 /// What is left of an attempt's timeout. Only what it is waited for with this counts.
@@ -208,6 +239,15 @@ mod tests {
     fn asked(value: &str) -> Option<Duration> {
         let now = httpdate::parse_http_date("Mon, 23 Nov 2026 10:00:00 GMT").unwrap();
         retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(value).unwrap())]), now)
+    }
+
+    #[test]
+    fn an_answer_is_whole_whatever_length_was_announced() {
+        for announced in [0, 2, 4, 5, 6, 9, 20] {
+            let mut read = Read::new(announced);
+            ["some", "", "b", "ytes"].map(|chunk| read.push(chunk.as_bytes()));
+            assert_eq!(*read.whole(), *b"somebytes", "{announced} announced");
+        }
     }
 
     #[test]
