@@ -26,6 +26,7 @@ mod retries;
 mod set_aside;
 mod shutdown;
 mod steer;
+mod steered_kills;
 mod stuck;
 mod support;
 mod verbs;
