@@ -41,11 +41,6 @@ impl Watched {
         assert!(!waited.1.timed_out(), "`{words}` was not said: {}", show(&waited.0));
     }
 
-    /// Whether it has said this by now.
-    pub(crate) fn said(&self, words: &str) -> bool {
-        show(&self.said.texts.lock().unwrap()).contains(words)
-    }
-
     /// Sends it a signal, as `INT`.
     pub(crate) fn signal(&self, signal: &str) {
         let mut kill = Command::new("kill");
