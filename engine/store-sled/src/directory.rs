@@ -3,7 +3,6 @@
 //! ```text
 //! format        names the program and the layout of the directory
 //! lock          locked by the process that uses it, which writes its id into it
-//! control/      the socket on which that process answers others
 //! db/           sled's files
 //! db.new/       sled's files while they are made for the first time
 //! db.compact/   sled's files while they are compacted; db.old/, those before, until they are removed
@@ -15,6 +14,7 @@
 //! control/      where the process that uses the directory listens: no affair of the store
 //! ```
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -52,8 +52,10 @@ impl Directory {
     /// Takes a directory, which is made where it is not there.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         make(path)?;
-        let is_new = !check_format(path)?;
+        check_format(path)?;
         let directory = Self { path: path.to_owned(), _lock: lock(path)? };
+        // Whoever had it until now may have made it.
+        let is_new = !check_format(path)?;
         directory.make_folders(is_new)?;
         if is_new {
             files::write_durably(&directory.format(), &path.join("format.new"), FORMAT.as_bytes())?;
@@ -178,10 +180,16 @@ fn make(path: &Path) -> Result<(), StoreError> {
 
 /// Refuses a directory that is another program's, before anything is written into it. Gives whether it is one of ours
 /// already.
+///
+/// Another process may be making the directory meanwhile. `lock` comes first in that and `format` before the data, so
+/// both are looked for after the names were listed: what was listed has then what must come before it.
 fn check_format(path: &Path) -> Result<bool, StoreError> {
     let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
+    let listed = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    let names: Vec<OsString> = listed.map_err(unreadable)?;
+    let begun = path.join("lock").exists();
     let Some(format) = files::read_if_there(&path.join("format")).map_err(unreadable)? else {
-        check_begun(path)?;
+        check_begun(path, &names, begun)?;
         return Ok(false);
     };
     let format = String::from_utf8_lossy(&format);
@@ -191,7 +199,7 @@ fn check_format(path: &Path) -> Result<bool, StoreError> {
             path,
             &format!("has layout {layout}, and this version reads layout {LAYOUT}. Use the version that wrote it"),
         )),
-        None if path.join("db").is_dir() && path.join("watermark").is_file() => Err(unusable(
+        None if has_data(&names) => Err(unusable(
             path,
             &format!(
                 "has a damaged file `format`. Write the line `{PROGRAM}{LAYOUT}` into it, or put a backup of the whole \
@@ -204,15 +212,14 @@ fn check_format(path: &Path) -> Result<bool, StoreError> {
 
 /// Refuses a directory without `format`, unless there is nothing in it that a crash could not have left while it was
 /// being made.
-fn check_begun(path: &Path) -> Result<(), StoreError> {
-    let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
-    if path.join(UNFINISHED).exists() {
+fn check_begun(path: &Path, names: &[OsString], begun: bool) -> Result<(), StoreError> {
+    if names.iter().any(|name| name == UNFINISHED) {
         return Err(unusable(
             path,
             "is a backup that was not finished: something is missing in it. Remove it and make another one",
         ));
     }
-    if path.join("db").is_dir() && path.join("watermark").is_file() {
+    if has_data(names) {
         return Err(unusable(
             path,
             &format!(
@@ -221,16 +228,19 @@ fn check_begun(path: &Path) -> Result<(), StoreError> {
             ),
         ));
     }
-    let begun = path.join("lock").exists();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
-        let ours = name == CONTROL || begun && BEGUN.iter().any(|ours| name == *ours);
-        if !ours {
+    let ours = |name: &OsString| name == CONTROL || begun && BEGUN.iter().any(|ours| name == ours);
+    match names.iter().find(|name| !ours(name)) {
+        None => Ok(()),
+        Some(name) => {
             let name = name.to_string_lossy();
-            return Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")));
+            Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")))
         }
     }
-    Ok(())
+}
+
+/// Whether these are names of a directory that was in use.
+fn has_data(names: &[OsString]) -> bool {
+    ["db", "watermark"].iter().all(|data| names.iter().any(|name| name == data))
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -264,4 +274,24 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 /// Says of a directory what is wrong with it.
 pub(crate) fn unusable(path: &Path, what: &str) -> StoreError {
     StoreError::Unusable(format!("the data directory `{}` {what}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A look at a directory that another process is making finds nothing wrong with it at any moment.
+    #[test]
+    fn a_directory_that_is_being_made_is_no_other_programs() {
+        for _ in 0..100 {
+            let folder = tempfile::tempdir().unwrap();
+            std::thread::scope(|scope| {
+                let making = scope.spawn(|| Directory::open(folder.path()));
+                while !making.is_finished() {
+                    check_format(folder.path()).unwrap();
+                }
+                making.join().unwrap().unwrap();
+            });
+        }
+    }
 }
