@@ -6,6 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
+use crate::run::Broken;
+
+/// What the work on a run gives; where it panics, the run is broken.
+pub(crate) async fn work<T>(work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    caught(Box::pin(work)).await.unwrap_or_else(|why| Err(Broken::Panicked(why)))
+}
+
 /// What the work gives, or what it panicked with. What it worked on is dropped with it, so nothing half done is seen.
 pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let mut work = pin!(work);

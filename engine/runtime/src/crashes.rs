@@ -79,7 +79,7 @@ impl Crashes {
 
 /// The mark of a run that nothing is held against.
 pub(crate) fn cleared(run: RunId) -> Mark {
-    Mark { run, name: MARK.to_owned(), value: Vec::new() }
+    Mark::cleared(run, MARK)
 }
 
 async fn noted(store: &dyn Store, run: RunId) -> Result<Crashes, StoreError> {

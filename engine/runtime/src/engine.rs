@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine_core::definition::Definition;
 use engine_core::id::{Digest, RunId, Seq};
-use engine_core::machine::{Input, Machine};
+use engine_core::machine::Machine;
 use engine_core::state::State;
 use engine_core::time::Timestamp;
 use engine_store::{Class, Fence, Store, StoreError};
@@ -22,7 +22,6 @@ use crate::driven::{DrivenRuns, Line, Place, Reservation};
 use crate::error::{DriveError, EngineError, LoadError};
 use crate::handle::{Report, RunHandle};
 use crate::http::Binder;
-use crate::inbox;
 use crate::memory::PayloadMemory;
 use crate::options::Options;
 use crate::read;
@@ -128,15 +127,9 @@ impl Engine {
         }
         let definition = self.definition(state.definition).await?;
         let durable = state.last;
-        let mut machine = Machine::resume(definition, state);
-        machine.push(Input::Recovered);
-        let mut inbox = Vec::new();
-        for (arrival, request) in inbox::waiting(store, run).await? {
-            inbox.push(arrival);
-            machine.push(Input::Request(request));
-        }
-        let (task, line) = self.task(run, machine, row.input, durable).ok_or(DriveError::ShuttingDown)?;
-        let mut besides = Besides { inbox, ..Besides::default() };
+        let machine = Machine::resume(definition, state);
+        let (mut task, line) = self.task(run, machine, row.input, durable).ok_or(DriveError::ShuttingDown)?;
+        let mut besides = task.wake().await?;
         if row.class == Class::Stuck && set_aside::reason(store, run).await.map_err(LoadError::Store)?.is_some() {
             besides.marks.push(set_aside::cleared(run));
         }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::alone::Turn;
 use crate::bounds;
-use crate::caught::caught;
+use crate::caught;
 use crate::crashes::{self, Crashes};
 use crate::driven::{Line, Place, Reservation};
 use crate::engine::{Engine, TakenUp};
@@ -133,7 +133,7 @@ impl Engine {
         turn: Turn,
     ) -> Result<(), Broken> {
         let stopping = task.hold();
-        let driven = caught(task.drive()).await.unwrap_or_else(|why| Err(Broken::Panicked(why)));
+        let driven = caught::work(task.drive()).await;
         self.note(crashes.survived(run, task.results())).await?;
         drop(turn);
         driven?;
@@ -154,8 +154,7 @@ impl Engine {
                 Err(DriveError::Load(error)) => return Err(self.not_loaded(run, error).await),
                 Err(error) => return Err(error),
             };
-            let turn = caught(task.first_turn(besides)).await.unwrap_or_else(|why| Err(Broken::Panicked(why)));
-            let broken = match turn {
+            let broken = match caught::work(task.first_turn(besides)).await {
                 Ok(()) => return Ok(Begun::Open { task, line }),
                 Err(Broken::Commit(CommitError::Conflict { .. })) if may_have_moved => {
                     may_have_moved = false;
@@ -194,8 +193,7 @@ impl Engine {
         reports: watch::Sender<Report>,
         driven: impl Future<Output = Result<(), Broken>>,
     ) {
-        let driven = caught(driven).await.unwrap_or_else(|why| Err(Broken::Panicked(why)));
-        let Err(broken) = driven else { return };
+        let Err(broken) = caught::work(driven).await else { return };
         let Some(why) = SetAside::broken(&broken) else {
             tracing::error!(%run, %broken, "the run is no longer driven");
             reports.send_modify(|report| report.broken = Some(broken.to_string()));

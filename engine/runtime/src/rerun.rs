@@ -8,7 +8,7 @@ use engine_core::request::{Answer, Request};
 use engine_core::state::State;
 use engine_store::{Claim, ClaimChange, ClaimState, CommitError, Store};
 
-use crate::caught::caught;
+use crate::caught;
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, RequestError};
 use crate::read;
@@ -41,8 +41,7 @@ impl Engine {
         request: &Request,
         from: &Name,
     ) -> Result<Answer, RequestError> {
-        let key = rerun_key(source.run, &request.id);
-        if self.store().claim(&key).await.map_err(LoadError::Store)?.is_some() {
+        if rerun_by(&**self.store(), source.run, &request.id).await?.is_some() {
             return Ok(Answer::Accepted);
         }
         let definition = self.definition(source.definition).await?;
@@ -61,6 +60,7 @@ impl Engine {
             carried.push((step, self.copied(source.run, run, ended).await?));
         }
         let claim = || Claim { run, input, state: ClaimState::Live };
+        let key = rerun_key(source.run, &request.id);
         let mut claims = vec![ClaimChange::Take { key, claim: claim(), now }];
         claims.extend(source.workflow_id.as_ref().map(|id| ClaimChange::Move {
             key: claim_key(&source.workflow, id),
@@ -72,8 +72,7 @@ impl Engine {
         // What begins here would count as sent, and nobody may be there to send it.
         machine.hold();
         let (mut task, _) = self.task(run, machine, input, Seq(0)).ok_or(DriveError::ShuttingDown)?;
-        let turn = caught(task.first_turn(Besides { claims, ..Besides::default() })).await;
-        match turn.unwrap_or_else(|why| Err(Broken::Panicked(why))) {
+        match caught::work(task.first_turn(Besides { claims, ..Besides::default() })).await {
             // Claimed by the same request, at the same moment.
             Ok(()) | Err(Broken::Commit(CommitError::Claimed { .. })) => Ok(Answer::Accepted),
             Err(Broken::Commit(CommitError::NotHeld { .. })) => Ok(id_has_moved(source)),

@@ -78,7 +78,7 @@ pub async fn reason(store: &dyn Store, run: RunId) -> Result<Option<SetAside>, S
 
 /// The mark of a run that is no longer set aside.
 pub(crate) fn cleared(run: RunId) -> Mark {
-    Mark { run, name: MARK.to_owned(), value: Vec::new() }
+    Mark::cleared(run, MARK)
 }
 
 impl Engine {

@@ -13,7 +13,7 @@ use engine_store::{Claim, ClaimChange, ClaimState, CommitError, IndexRow};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
-use crate::caught::caught;
+use crate::caught;
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, StartError};
 use crate::run::{Besides, Broken};
@@ -99,8 +99,7 @@ impl Engine {
             .map_err(|error| DriveError::Load(LoadError::History(error)))?;
         let (mut task, line) = self.task(run, machine, input, Seq(0)).ok_or(StartError::ShuttingDown)?;
         task.takes(input_len);
-        let turn = caught(task.first_turn(besides)).await;
-        match turn.unwrap_or_else(|why| Err(Broken::Panicked(why))) {
+        match caught::work(task.first_turn(besides)).await {
             Ok(()) => {
                 self.tend(reservation, line, Box::new(task));
                 Ok(Started { run, fresh: true })

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use crate::bounds;
-use crate::caught::caught;
+use crate::caught;
 use crate::driven::{Line, Place};
 use crate::engine::{Engine, TakenUp};
 use crate::error::{DriveError, LoadError, RequestError};
@@ -48,8 +48,7 @@ impl Engine {
     async fn visit(&self, run: RunId, request: Request) -> Result<Option<Answer>, RequestError> {
         let state = match self.load(run).await {
             Ok(TakenUp::Open { task, besides, .. }) => {
-                let visit = caught(task.visit(request, besides)).await;
-                return visited(visit.unwrap_or_else(|why| Err(Broken::Panicked(why)))).map(Some);
+                return visited(caught::work(task.visit(request, besides)).await).map(Some);
             }
             Ok(TakenUp::Ended(state)) => state,
             Err(DriveError::Load(LoadError::Unknown(run))) => return self.gone(run, &request).await.map(Some),

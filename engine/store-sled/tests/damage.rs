@@ -1,6 +1,9 @@
 //! What is wrong with a directory is said, with what to do; a panic never reaches the user.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "common/filled.rs"]
+mod filled;
+
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -10,6 +13,8 @@ use engine_core::id::{Digest, Seq};
 use engine_store::conformance::{at, run, unit};
 use engine_store::{Class, CommitError, Filter, Store, StoreError, keys};
 use engine_store_sled::SledStore;
+
+use crate::filled::copy;
 
 /// Why the directory can't be used.
 fn refusal(path: &Path) -> String {
@@ -28,18 +33,6 @@ async fn filled(path: &Path, runs: u64) {
         assert_eq!(store.commit(vec![unit(fence, run(number), 0, 3)]).await, [Ok(Seq(3))]);
     }
     store.close().await.unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (entry, target) = (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            fs::copy(entry, target).unwrap();
-        }
-    }
 }
 
 /// Changes a row behind the store's back.

@@ -60,6 +60,13 @@ pub struct Mark {
     pub value: Vec<u8>,
 }
 
+impl Mark {
+    /// Takes a mark from a run.
+    pub fn cleared(run: RunId, name: &str) -> Self {
+        Self { run, name: name.to_owned(), value: Vec::new() }
+    }
+}
+
 /// Who holds a unique key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claim {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::arguments::Format;
 use crate::error::CliError;
 use crate::exit::Outcome;
+use crate::overrides::nearest;
 use crate::print;
 use crate::render::table::table;
 use crate::render::{one_line, time};
@@ -176,9 +177,7 @@ async fn find(store: &dyn Store, what: &str) -> Result<(Digest, std::sync::Arc<[
 }
 
 fn unknown(what: &str, current: &[(String, Digest)]) -> CliError {
-    let distance = |name: &str| strsim::damerau_levenshtein(what, name);
-    let near = current.iter().map(|(workflow, _)| workflow.as_str()).min_by_key(|name| distance(name));
-    let near = near.filter(|name| distance(name) <= (name.len() / 3).max(1));
+    let near = nearest(what, current.iter().map(|(workflow, _)| workflow.as_str()));
     let hint = near.map_or_else(
         || "; without a name, `definitions` lists what is stored".to_owned(),
         |name| format!(": did you mean `{name}`?"),

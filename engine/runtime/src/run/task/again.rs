@@ -4,6 +4,7 @@ use engine_core::machine::{Input, Machine};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::error::LoadError;
 use crate::inbox;
 use crate::read;
 use crate::run::hand::Hand;
@@ -24,14 +25,21 @@ impl RunTask {
         self.durable = state.last;
         let definition = self.machine.definition().clone();
         self.machine = Machine::resume(definition, state);
+        let besides = self.wake().await?;
+        self.take_turn(besides).await
+    }
+
+    /// Tells a machine that was read from the store where it stands, and what waits in the run's inbox. Gives what the
+    /// turn then takes from there.
+    pub(crate) async fn wake(&mut self) -> Result<Besides, LoadError> {
         self.machine.push(Input::Recovered);
-        let mut arrivals = Vec::new();
-        for (arrival, request) in inbox::waiting(&*store, run).await? {
-            arrivals.push(arrival);
+        let mut besides = Besides::default();
+        for (arrival, request) in inbox::waiting(&*self.setup.sender.store, self.machine.state().run).await? {
+            besides.inbox.push(arrival);
             self.hand.takes_request(&request);
             self.machine.push(Input::Request(request));
         }
-        self.take_turn(Besides { inbox: arrivals, ..Besides::default() }).await
+        Ok(besides)
     }
 
     /// Begins nothing new any more: what is in flight ends, and then the task does. Gives what would have told it
