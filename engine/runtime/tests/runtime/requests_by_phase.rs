@@ -1,5 +1,5 @@
-//! The table "requests by phase": every cell, through every way that a request can take, with repeats, and with a
-//! crash between the answer and what follows from it.
+//! The table "requests by phase": every cell, through every way and every door that a request can take, with repeats,
+//! and with a crash between the answer and what follows from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,11 @@ use engine_core::id::RunId;
 use engine_core::payload::Payload;
 use engine_core::request::{Answer, Demand, Request, Resolution};
 use engine_core::state::Status;
+use engine_runtime::control::{AskError, Client, Control, Place};
 use engine_runtime::{Engine, Finished, read};
 use engine_store::MemoryStore;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::stage::Stage;
 use crate::world;
@@ -76,6 +78,17 @@ enum Way {
     ThenCrash,
 }
 
+/// Where a request comes in. The ways are the same behind each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Door {
+    /// The engine is asked in its own process.
+    Engine,
+    /// The control socket is asked by another process: here both are in this one.
+    Socket,
+}
+
+const DOORS: [Door; 2] = [Door::Engine, Door::Socket];
+
 fn demand(name: &str) -> Demand {
     match name {
         "signal" => Demand::Signal { name: "approved".into(), payload: Payload::json(*b"{\"by\":\"me\"}") },
@@ -120,11 +133,38 @@ fn definition(phase: Phase) -> Arc<Definition> {
     Arc::new(Definition::from_json(&file.to_string()).unwrap_or_else(|errors| panic!("{errors}")))
 }
 
+/// The process that has the store, and who asks at its socket.
+struct Owner {
+    engine: Engine,
+    socket: Option<(Control, Client)>,
+}
+
+impl Owner {
+    async fn open(engine: Engine, door: Door, directory: &TempDir) -> Self {
+        if door == Door::Engine {
+            return Self { engine, socket: None };
+        }
+        let place = Place::of(directory.path()).unwrap();
+        let control = Control::serve(engine.clone(), place.clone(), true).unwrap();
+        let (client, _) = Client::connect(place).await.unwrap();
+        Self { engine, socket: Some((control, client)) }
+    }
+
+    async fn request(&self, run: RunId, request: Request) -> Result<Answer, AskError> {
+        match &self.socket {
+            None => Ok(self.engine.request(run, request).await?),
+            Some((_, client)) => client.request(run, request).await,
+        }
+    }
+}
+
 /// A run that has come to this phase.
 struct Scene {
     stage: Arc<Stage>,
     store: Arc<MemoryStore>,
-    engine: Engine,
+    directory: TempDir,
+    door: Door,
+    owner: Owner,
     run: RunId,
     /// How it ends where nobody asks for anything.
     end: Status,
@@ -133,7 +173,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn come_to(phase: Phase) -> Self {
+    async fn come_to(phase: Phase, door: Door) -> Self {
         let stage = Stage::new();
         let (held, refused, next, end) = match phase {
             Phase::Forward | Phase::PivotInFlight | Phase::PivotDone => {
@@ -163,40 +203,43 @@ impl Scene {
             Phase::Ended => matches!(event, Event::RunCompensated { .. }),
         };
         while !reached(&handle.next().await.expect("the run goes on").event) {}
-        Self { stage, store, engine, run, end, next }
+        let directory = tempfile::tempdir().unwrap();
+        let owner = Owner::open(engine, door, &directory).await;
+        Self { stage, store, directory, door, owner, run, end, next }
     }
 
-    /// The process dies, and another one opens the store.
+    /// The process dies, and another one opens the store. It finds the socket of the dead one.
     async fn crash(&mut self) {
         self.store = Arc::new(self.store.reopen());
-        self.engine = Engine::open(self.store.clone(), self.stage.options()).await.unwrap();
+        let engine = Engine::open(self.store.clone(), self.stage.options()).await.unwrap();
+        self.owner = Owner::open(engine, self.door, &self.directory).await;
     }
 
     async fn ask(&self, name: &str, id: &str) -> Answer {
         let request = Request { id: id.to_owned(), actor: "tester".to_owned(), demand: demand(name) };
-        self.engine.request(self.run, request).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+        self.owner.request(self.run, request).await.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     async fn history(&self) -> Vec<Recorded> {
-        read::history(&**self.engine.store(), self.run).await.unwrap_or_default()
+        read::history(&**self.owner.engine.store(), self.run).await.unwrap_or_default()
     }
 
     /// A paused run records what ends and begins nothing; then it is resumed.
     async fn rest_paused_and_resume(&self, driven: bool) {
-        let mut handle = self.engine.drive(self.run).await.unwrap();
+        let mut handle = self.owner.engine.drive(self.run).await.unwrap();
         let answered = |event: &Event| matches!(event, Event::RequestAnswered { .. });
         while !answered(&handle.next().await.unwrap().event) {}
         if driven {
             while !handle.next().await.unwrap().event.is_result() {}
         }
-        let state = read::state(&**self.engine.store(), self.run).await.unwrap();
+        let state = read::state(&**self.owner.engine.store(), self.run).await.unwrap();
         assert_eq!((state.status(), state.in_flight()), (Status::Paused, 0));
         assert_eq!(self.stage.times(self.next), 0, "{} begins while the run is paused", self.next);
         assert_eq!(self.ask("resume", "r2").await, Answer::Accepted);
     }
 
     async fn end(&self) -> Option<Status> {
-        let handle = self.engine.drive(self.run).await.ok()?;
+        let handle = self.owner.engine.drive(self.run).await.ok()?;
         match handle.finish().await {
             Finished::Ended(state) => Some(state.status()),
             other => panic!("{other:?}"),
@@ -204,9 +247,9 @@ impl Scene {
     }
 }
 
-async fn check_cell(way: Way, name: &str, phase: Phase) {
+async fn check_cell(way: Way, door: Door, name: &str, phase: Phase) {
     let (expected, then) = cell(name, phase);
-    let mut scene = Scene::come_to(phase).await;
+    let mut scene = Scene::come_to(phase, door).await;
     if way == Way::Visited {
         scene.crash().await;
     }
@@ -215,6 +258,7 @@ async fn check_cell(way: Way, name: &str, phase: Phase) {
     assert_eq!(scene.ask(name, "r1").await, first, "a repeat gets the first answer");
     if way == Way::ThenCrash {
         scene.crash().await;
+        assert_eq!(scene.ask(name, "r1").await, first, "a repeat gets the first answer, also of the next process");
     }
     scene.stage.release_all();
     if then == "Paused" {
@@ -234,13 +278,15 @@ async fn check_cell(way: Way, name: &str, phase: Phase) {
     assert_eq!(recorded, usize::from(phase != Phase::Ended), "recorded once, unless the run had ended");
 }
 
+/// One cell after the other: whoever asks at a socket waits for a bounded time, and a hundred owners in one thread would
+/// wait for each other.
 async fn check_table(way: Way) {
     let cells = DEMANDS.into_iter().flat_map(|name| PHASES.map(|phase| (name, phase)));
-    let cells: Vec<_> = cells.map(|(name, phase)| (name, phase, tokio::spawn(check_cell(way, name, phase)))).collect();
-    for (name, phase, cell) in cells {
+    for (door, (name, phase)) in cells.flat_map(|cell| DOORS.map(|door| (door, cell))) {
+        let cell = tokio::spawn(check_cell(way, door, name, phase));
         let checked = tokio::time::timeout(PATIENCE, cell).await;
-        let checked = checked.unwrap_or_else(|_| panic!("{name} in {phase:?} does not end"));
-        checked.unwrap_or_else(|error| panic!("{name} in {phase:?}: {error}"));
+        let checked = checked.unwrap_or_else(|_| panic!("{name} in {phase:?} at the {door:?} does not end"));
+        checked.unwrap_or_else(|error| panic!("{name} in {phase:?} at the {door:?}: {error}"));
     }
 }
 
