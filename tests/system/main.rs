@@ -21,6 +21,7 @@ mod keeping;
 mod kill;
 mod outcomes;
 mod owner;
+mod payload_memory;
 mod race;
 mod retries;
 mod set_aside;

@@ -50,6 +50,16 @@ fn sled_outside_its_crate(source: &Source) -> Vec<String> {
     source.code().filter(|(_, line)| has_word(line, "sled::")).map(|(number, _)| source.finding(number, what)).collect()
 }
 
+/// Only the allocator's settings need it.
+fn unsafe_code(source: &Source) -> Vec<String> {
+    if !source.is_rust() || source.is_under(&["engine/cli/src/allocator.rs", "tests/tidy/"]) {
+        return Vec::new();
+    }
+    let what = "no unsafe code: find a library that offers the same safely";
+    let is_unsafe = |line: &str| has_word(line, "unsafe") || has_word(line, "unsafe_code");
+    source.code().filter(|(_, line)| is_unsafe(line)).map(|(number, _)| source.finding(number, what)).collect()
+}
+
 fn local_paths(source: &Source) -> Vec<String> {
     if source.is_under(&["tests/tidy/"]) {
         return Vec::new();
@@ -78,6 +88,11 @@ fn the_core_is_pure() {
 #[test]
 fn only_its_crate_sees_sled() {
     hold_each(sled_outside_its_crate);
+}
+
+#[test]
+fn code_is_safe() {
+    hold_each(unsafe_code);
 }
 
 #[test]
@@ -110,6 +125,15 @@ fn sled_is_found() {
         sled_outside_its_crate(&Source::sample("engine/store-sled/src/lib.rs", "use sled::Db;")),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn unsafe_code_is_found() {
+    for (line, is_found) in
+        [("unsafe { f() }", true), ("#[allow(unsafe_code)]", true), ("// unsafe", false), ("let unsafely = 1;", false)]
+    {
+        assert_eq!(unsafe_code(&Source::sample("engine/core/src/lib.rs", line)).len(), usize::from(is_found), "{line}");
+    }
 }
 
 #[test]

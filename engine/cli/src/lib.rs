@@ -19,11 +19,13 @@
 //! | `steer` | what a run is asked for, and what it answers |
 //! | `follow`, `followed`, `watch`, `progress`, `interrupt` | a run while it goes on |
 //! | `report`, `waiting`, `render` | what is shown of it |
+//! | `allocator` | how much freed memory the process keeps |
 //! | `set_aside` | what is shown of one that can't be carried out |
 //!
 //! What a verb was asked for goes to standard output; errors go to standard error. With `-o json` standard output
 //! holds one JSON document and nothing else.
 
+mod allocator;
 mod app;
 mod arguments;
 mod directory;
@@ -64,6 +66,7 @@ const STACK: usize = 8 << 20;
 
 /// Reads the command line, does what it says, and gives the code to exit with.
 pub fn main(app: App) -> ExitCode {
+    allocator::set_up();
     let verb = match arguments::parse(&app, std::env::args_os()) {
         Ok(verb) => verb,
         Err(outcome) => return outcome.into(),

@@ -68,16 +68,20 @@ pub(crate) struct StuckReport {
 impl Report {
     /// Reads what there is to say of a run.
     pub(crate) async fn load(store: &dyn Store, run: RunId) -> Result<Self, LoadError> {
+        let mut report = Self::without_output(store, run).await?;
+        if let Some(output) = report.state.end.as_ref().and_then(|end| end.output.as_ref()) {
+            report.output = Some(json_of(&read::held(store, run, output).await?));
+        }
+        Ok(report)
+    }
+
+    /// Reads what there is to say of a run, but for its output, which may be large.
+    pub(crate) async fn without_output(store: &dyn Store, run: RunId) -> Result<Self, LoadError> {
         let history = read::history(store, run).await?;
         let last = history.last().cloned();
         let state = State::fold(run, history)?;
-        let output = match state.end.as_ref().and_then(|end| end.output.as_ref()) {
-            Some(output) => Some(json_of(&read::held(store, run, output).await?)),
-            None => None,
-        };
         let definition = read::definition(store, state.definition).await;
         let mut report = Self::new(state, last.as_ref(), definition.as_deref().ok());
-        report.output = output;
         report.set_aside = read::set_aside(store, run).await?.filter(|_| report.state.end.is_none());
         report.definition_missing = definition.err().map(|error| error.to_string());
         Ok(report)

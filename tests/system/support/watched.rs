@@ -4,6 +4,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Ran;
 use super::gate::SOON;
@@ -59,11 +60,29 @@ impl Watched {
         Ran { exit, stdout, stderr }
     }
 
+    /// Waits for its end. Gives also the most memory that it had, in bytes.
+    pub(crate) fn peak(mut self) -> (usize, Ran) {
+        let mut peak = 0;
+        while self.child.try_wait().unwrap().is_none() {
+            peak = peak_of(self.pid()).unwrap_or(peak);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (peak, self.ended())
+    }
+
     /// Kills it, so that it can do nothing any more.
     pub(crate) fn kill(mut self) -> Ran {
         self.child.kill().unwrap();
         self.ended()
     }
+}
+
+/// The most memory that a process has had so far, in bytes. None of one that has ended.
+fn peak_of(pid: u32) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    Some(kib * 1024)
 }
 
 fn read(mut from: impl Read + Send + 'static, index: usize, said: Arc<Said>) -> JoinHandle<()> {

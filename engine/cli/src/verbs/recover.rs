@@ -20,7 +20,7 @@ use crate::followed::{Followed, News};
 use crate::print;
 use crate::progress::{Plain, Progress, Target};
 use crate::reach::{Aim, Reach};
-use crate::render::report as text;
+use crate::render::report::{self as text, Wording};
 use crate::render::{count, one_line};
 use crate::report::Report;
 use crate::session;
@@ -188,6 +188,15 @@ async fn follow_one(
     }
 }
 
+/// What is said of a run in the document of all. Their outputs together may be too large for it: `show` gives each.
+fn document_of(report: &Report, wording: Wording<'_>, outcome: Outcome) -> Value {
+    let mut document = report.to_json(wording.program, wording.tail, Some(outcome));
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("output");
+    }
+    document
+}
+
 /// What a run is called, and its last event.
 async fn row_of(store: &dyn Store, run: RunId) -> Result<(String, Seq), CliError> {
     let row = store.row(run).await.map_err(LoadError::Store)?;
@@ -221,7 +230,7 @@ async fn tell(context: &Context, store: &dyn Store, recovered: Recovered, broken
         Ok(Finished::Interrupted) => true,
         Ok(_) => false,
     };
-    let report = match Report::load(store, run).await {
+    let report = match Report::without_output(store, run).await {
         Ok(report) => report,
         Err(error) => return failed(error.into()),
     };
@@ -235,5 +244,5 @@ async fn tell(context: &Context, store: &dyn Store, recovered: Recovered, broken
             }
         }
     }
-    (outcome, report.to_json(wording.program, wording.tail, Some(outcome)))
+    (outcome, document_of(&report, wording, outcome))
 }

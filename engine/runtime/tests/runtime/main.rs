@@ -5,7 +5,6 @@ mod clocks;
 mod control;
 mod group_commit;
 mod http_client;
-mod payload_memory;
 mod poison;
 mod recovery;
 mod requests_by_phase;
