@@ -169,6 +169,18 @@ fn a_run_is_steered_and_watched_beside_its_owner() {
 }
 
 #[test]
+fn the_owner_does_not_stay_for_a_paused_run_that_nobody_follows() {
+    let place = Place::with(1);
+    place.run("b", 1).kill();
+    place.engine.verb(&["pause", "b"]).assert_exit(0);
+    let owner = place.run("a", 2);
+    place.engine.run(&place.file, &["--id", "b", "--input", "null"]).assert_exit(9).assert_says(&["is paused"]);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    assert_eq!(place.status("b"), "Paused");
+}
+
+#[test]
 fn a_run_is_cancelled_beside_its_owner() {
     let place = Place::with(2);
     let owner = place.run("a", 1);

@@ -95,6 +95,11 @@ fn a_paused_run_begins_nothing_until_it_is_resumed() {
     engine.verb(&["pause", "order-1001"]).assert_exit(0).assert_says(&["pause: accepted", "Paused", "engine resume"]);
     engine.verb(&["pause", "order-1001"]).assert_exit(0).assert_says(&["nothing to do"]);
     engine.verb(&["recover"]).assert_exit(3).assert_says(&["1 paused run"]);
+    // Nobody would be there to resume it.
+    engine.verb(&["recover", "order-1001"]).assert_exit(9).assert_says(&["Paused", "engine resume", "--wait"]);
+    let again = engine.run(&shop.file(&fast()), &["--id", "order-1001", "--input", &input().to_string()]);
+    assert_eq!(again.assert_exit(9).json()["status"], "Paused");
+    again.assert_says(&["is paused", "engine resume", "--wait"]);
     let signalled = engine.verb(&["signal", "order-1001", "paid", "--wait"]);
     signalled.assert_exit(9).assert_says(&["signal: accepted", "resume"]);
     engine.verb(&["resume", "order-1001", "--wait"]).assert_exit(0).assert_says(&["resume: accepted", "Completed"]);

@@ -1,10 +1,13 @@
-//! Follows a run to its end, to where it waits for an operator, or until the process is asked to stop.
+//! Follows a run to its end, to where it waits for an operator, or until the process is asked to stop. A run that was
+//! paused before is not followed.
 
 use std::time::Duration;
 
 use engine_core::id::{RunId, Seq};
+use engine_core::state::Status;
 use engine_runtime::control::{AskError, Refusal, RefusalKind};
 use engine_runtime::{Finished, read};
+use engine_store::Store;
 use serde_json::{Value, json};
 
 use crate::arguments::Format;
@@ -14,7 +17,7 @@ use crate::followed::{Followed, News};
 use crate::print;
 use crate::progress::{self, Progress};
 use crate::reach::Reach;
-use crate::render::report as text;
+use crate::render::report::{self as text, Wording};
 use crate::report::Report;
 use crate::set_aside;
 use crate::verbs::Context;
@@ -31,14 +34,14 @@ pub(crate) async fn to_its_end(
     past: Seq,
     extra: &[(&str, Value)],
 ) -> Result<Outcome, CliError> {
-    let followed = Followed::drive(reach, run).await.map_err(|error| undrivable(context, run, error))?;
     let store = reach.store();
+    if is_paused(&*store, run).await? {
+        tell(context, &Report::load(&*store, run).await?, Outcome::Interrupted, reach.beside(), extra);
+        return Ok(Outcome::Interrupted);
+    }
+    let followed = Followed::drive(reach, run).await.map_err(|error| undrivable(context, run, error))?;
     let state = read::state(&*store, run).await?;
     let definition = read::definition(&*store, state.definition).await?;
-    if state.paused {
-        let (program, tail) = (context.wording().program, context.wording().tail);
-        context.note(&format!("the run is paused: it begins nothing until\n  {program} resume {run}{tail}"));
-    }
     let finished = if state.end.is_some() && state.last == past {
         followed.finish().await.map_err(|error| undrivable(context, run, error))?
     } else {
@@ -57,6 +60,11 @@ pub(crate) async fn to_its_end(
     let outcome = if interrupted { Outcome::Interrupted } else { report.outcome() };
     tell(context, &report, outcome, reach.beside(), extra);
     Ok(outcome)
+}
+
+/// Whether it begins nothing until an operator resumes it: who comes to it then would wait without end.
+async fn is_paused(store: &dyn Store, run: RunId) -> Result<bool, CliError> {
+    Ok(store.row(run).await?.is_some_and(|row| row.status == Status::Paused))
 }
 
 /// A run that can't be driven, by whoever has the directory.
@@ -158,20 +166,26 @@ fn tell(context: &Context, report: &Report, outcome: Outcome, beside: Option<u32
         }
     }
     if outcome == Outcome::Interrupted {
-        let (program, run, tail) = (wording.program, report.run(), wording.tail);
-        let text = match beside {
-            None => format!(
-                "Interrupted: the run is open. Go on with the same command, or with\n  {program} recover {run}{tail}"
-            ),
-            Some(pid) => format!(
-                "Interrupted: the run is open and goes on in process {pid}. Follow it again with the same command, or \
-                 with\n  {program} recover {run}{tail}"
-            ),
-        };
+        let text = left_open(report, wording, beside);
         match context.format {
             Format::Json => print::note(&text),
             Format::Text => print::line(&text),
         }
+    }
+}
+
+/// That the run is open, and how to go on with it.
+fn left_open(report: &Report, wording: Wording<'_>, beside: Option<u32>) -> String {
+    let (program, run, tail) = (wording.program, report.run(), wording.tail);
+    match beside {
+        _ if report.status() == Status::Paused => format!("Go on with\n  {program} resume {run} --wait{tail}"),
+        None => format!(
+            "Interrupted: the run is open. Go on with the same command, or with\n  {program} recover {run}{tail}"
+        ),
+        Some(pid) => format!(
+            "Interrupted: the run is open and goes on in process {pid}. Follow it again with the same command, or \
+             with\n  {program} recover {run}{tail}"
+        ),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::Watched;
+use super::{Running, Watched};
 
 /// The binary with a data directory and the addresses of services.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl Engine {
 
     /// Runs a verb to its end.
     pub(crate) fn verb(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&self.command(arguments).output().unwrap())
+        Running::new(self.spawn(arguments)).end()
     }
 
     /// Runs a verb without waiting for it.
@@ -60,7 +60,7 @@ impl Engine {
 
     /// Runs a workflow to its end.
     pub(crate) fn run(&self, file: &Path, arguments: &[&str]) -> Ran {
-        Ran::of(&self.run_command(file, arguments).output().unwrap())
+        Running::new(self.spawn_run(file, arguments)).end()
     }
 
     /// Runs a workflow and reads what it says meanwhile.

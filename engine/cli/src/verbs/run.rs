@@ -217,6 +217,7 @@ fn known(state: &State, place: &str) -> String {
     let what = match state.status() {
         Status::Stuck if state.workflow_id.is_none() => "has this input and is stuck; --new would start another",
         Status::Stuck => "is stuck",
+        Status::Paused => "is paused",
         status if status.is_terminal() => "has ended already",
         _ => "is open: going on with it",
     };

@@ -111,9 +111,9 @@ impl Serving {
             StartError::ShuttingDown | StartError::Drive(DriveError::ShuttingDown) => Reply::Leaving,
             error => Reply::Refused(error.into()),
         })?;
-        // A run that was known is not driven by that. Where it can't be, its follower is told so when it asks for it.
-        let staying =
-            self.engine.driven_reports(run).await.ok().map(|reports| Staying { reports, stay: stay.for_run(run) });
+        // A run that was known is not driven by that, nor stayed for: it may be paused. Its follower asks for it.
+        let reports = if fresh { self.engine.driven_reports(run).await.ok() } else { None };
+        let staying = reports.map(|reports| Staying { reports, stay: stay.for_run(run) });
         Ok((Reply::Started { run, fresh }, staying))
     }
 
