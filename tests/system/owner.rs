@@ -164,8 +164,30 @@ fn a_run_is_steered_and_watched_beside_its_owner() {
     watcher.until_says("s0: done");
     assert_eq!(place.status("a"), "Paused");
     engine.verb(&["resume", "a", "--wait"]).assert_exit(0);
-    watcher.ended().assert_exit(0);
+    watcher.ended().assert_exit(0).assert_says(&["s0: done", "s1: done", "completed"]);
     assert_completed(&owner.ended(), "a");
+}
+
+#[test]
+fn who_watches_is_told_all_that_a_killed_owner_has_left() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let watch = |verb: &[&str]| place.engine.watch_verb(verb);
+    let watchers = [watch(&["history", "a", "--follow", "-o", "json"]), watch(&["show", "a", "--follow"])];
+    watchers[1].until_says("goes on after");
+    place.engine.verb(&["signal", "a", "paid"]).assert_exit(0);
+    for watcher in &watchers {
+        watcher.until_says("paid");
+    }
+    owner.kill();
+    for watcher in watchers {
+        watcher.ended().assert_exit(0).assert_says(&["s0", "paid"]);
+    }
+    let completed = place.run("a", 2);
+    place.gate.open();
+    assert_completed(&completed.ended(), "a");
+    let rest = place.engine.verb(&["history", "a", "--follow"]);
+    rest.assert_exit(0).assert_says(&["s0: done", "completed", "nothing drives it now"]);
 }
 
 #[test]

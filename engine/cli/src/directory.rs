@@ -96,13 +96,16 @@ impl DataDirectory {
         &self,
         look: impl AsyncFnOnce(&dyn Store) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        self.check_exists()?;
-        let ways = Ways::find(Looking { directory: self.clone() }).await?;
-        let seen = look(&LookStore(ways.clone())).await;
-        if let Entered::Own(store) = &ways.current().way {
-            store.close().await?;
-        }
+        let view = self.view().await?;
+        let seen = look(view.store()).await;
+        view.close().await?;
         seen
+    }
+
+    /// Its store, or what the process that has it tells of it. To be closed.
+    pub(crate) async fn view(&self) -> Result<View, CliError> {
+        self.check_exists()?;
+        Ok(View(LookStore(Ways::find(Looking { directory: self.clone() }).await?)))
     }
 
     /// The process that has it, where one answers.
@@ -140,6 +143,24 @@ pub(crate) enum Entered {
     Own(Arc<dyn Store>),
     /// Another one, which answers.
     Beside(Client),
+}
+
+/// A data directory that is looked at.
+pub(crate) struct View(LookStore<Ways<Looking>>);
+
+impl View {
+    /// What is stored there, to be read.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &self.0
+    }
+
+    /// Leaves the directory to others.
+    pub(crate) async fn close(self) -> Result<(), CliError> {
+        if let Entered::Own(store) = &self.0.0.current().way {
+            store.close().await?;
+        }
+        Ok(())
+    }
 }
 
 /// Ways to look something up.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
 use engine_core::payload::Payload;
-use engine_runtime::control::Client;
-use engine_runtime::{RunHandle, read};
+use engine_runtime::control::AskError;
+use engine_runtime::{Finished, RunHandle, read};
+use engine_store::Store;
+use tokio::sync::mpsc;
 
 use crate::directory::DataDirectory;
 use crate::error::CliError;
@@ -18,36 +19,113 @@ use crate::progress::Progress;
 /// How often a terminal is brought up to date.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A run as the process that drives it tells of it.
-#[async_trait]
-pub(crate) trait Watched: Send {
-    /// The next event, once it is durable, from the first one on; none once the run rests, or nobody drives it any
-    /// more. Dropping the future loses nothing.
-    async fn next(&mut self) -> Result<Option<Recorded>, CliError>;
+/// Events that are read ahead of who shows them.
+const AHEAD: usize = 64;
 
-    /// The bytes of a payload that an event of the run holds.
-    async fn payload(&mut self, payload: &Payload) -> Result<Arc<[u8]>, CliError>;
+/// A run as whoever drives it tells of it, and its directory once nobody does.
+pub(crate) struct Watched {
+    directory: DataDirectory,
+    run: RunId,
+    is_driven: bool,
+    told: mpsc::Receiver<Result<Recorded, CliError>>,
 }
 
-/// The run as the owner of its directory tells of it; none where nobody drives the run.
-pub(crate) async fn of_owner(directory: &DataDirectory, run: RunId) -> Result<Option<Box<dyn Watched>>, CliError> {
-    let Some(client) = directory.owner().await else { return Ok(None) };
-    Ok(client.watch(run).await?.map(|handle| Box::new(OfOwner { client, handle }) as Box<dyn Watched>))
-}
-
-struct OfOwner {
-    client: Client,
-    handle: RunHandle,
-}
-
-#[async_trait]
-impl Watched for OfOwner {
-    async fn next(&mut self) -> Result<Option<Recorded>, CliError> {
-        Ok(self.handle.next().await)
+impl Watched {
+    /// Watches a run, from its first event on.
+    pub(crate) async fn new(directory: &DataDirectory, run: RunId) -> Result<Self, CliError> {
+        let (into, told) = mpsc::channel(AHEAD);
+        let teller = Teller { directory: directory.clone(), run, seen: Seq(0), into };
+        let driven = teller.driven().await?;
+        let is_driven = driven.is_some();
+        tokio::spawn(teller.tell(driven));
+        Ok(Self { directory: directory.clone(), run, is_driven, told })
     }
 
-    async fn payload(&mut self, payload: &Payload) -> Result<Arc<[u8]>, CliError> {
-        Ok(read::payload(&*self.client.store(), self.handle.id(), payload).await?)
+    /// Whether a process drove it when this began.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.is_driven
+    }
+
+    /// The next event, once it is durable; none once the run rests, or all is told and nobody drives it any more.
+    /// Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Option<Recorded>, CliError> {
+        self.told.recv().await.transpose()
+    }
+
+    /// The bytes of a payload that an event of the run holds.
+    pub(crate) async fn payload(&self, payload: &Payload) -> Result<Arc<[u8]>, CliError> {
+        let look = async |store: &dyn Store| Ok(read::payload(store, self.run, payload).await?);
+        self.directory.look(look).await
+    }
+}
+
+/// Tells of a run, event by event. It has a task of its own, because finding the next process that has the directory
+/// must not begin anew whenever the one that listens does something else.
+struct Teller {
+    directory: DataDirectory,
+    run: RunId,
+    /// The last event that was told.
+    seen: Seq,
+    into: mpsc::Sender<Result<Recorded, CliError>>,
+}
+
+impl Teller {
+    /// Tells all there is.
+    async fn tell(mut self, driven: Option<RunHandle>) {
+        if let Err(error) = self.tell_all(driven).await {
+            // Nobody may be listening any more, which is fine.
+            let _ = self.into.send(Err(error)).await;
+        }
+    }
+
+    async fn tell_all(&mut self, mut driven: Option<RunHandle>) -> Result<(), CliError> {
+        loop {
+            let finished = match driven {
+                Some(handle) => Some(self.tell_of(handle).await),
+                None => None,
+            };
+            if matches!(finished, Some(Finished::Ended(_) | Finished::Stuck(_) | Finished::SetAside(_))) {
+                return Ok(());
+            }
+            // Who drove it may have left before its last events were asked for.
+            self.tell_rest().await?;
+            if !matches!(finished, Some(Finished::Lost)) {
+                return Ok(());
+            }
+            driven = self.driven().await?;
+        }
+    }
+
+    /// The run as the process that has the directory drives it; none where nobody does.
+    async fn driven(&self) -> Result<Option<RunHandle>, CliError> {
+        let Some(client) = self.directory.owner().await else { return Ok(None) };
+        match client.watch(self.run).await {
+            Err(AskError::Lost(_)) => Ok(None),
+            driven => Ok(driven?.map(|handle| handle.after(self.seen))),
+        }
+    }
+
+    async fn tell_of(&mut self, mut handle: RunHandle) -> Finished {
+        while let Some(recorded) = handle.next().await {
+            self.tell_one(recorded).await;
+        }
+        handle.finish().await
+    }
+
+    async fn tell_rest(&mut self) -> Result<(), CliError> {
+        let view = self.directory.view().await?;
+        let rest = view.store().read(self.run, self.seen.next(), usize::MAX).await;
+        view.close().await?;
+        for recorded in rest? {
+            self.tell_one(recorded).await;
+        }
+        Ok(())
+    }
+
+    async fn tell_one(&mut self, recorded: Recorded) {
+        self.seen = recorded.seq;
+        // Nobody may be listening any more, which is fine.
+        let _ = self.into.send(Ok(recorded)).await;
     }
 }
 
@@ -55,7 +133,7 @@ impl Watched for OfOwner {
 pub(crate) const NOTHING_CHANGED: &str = "Looking changes nothing";
 
 /// Shows what happens to a run, but for the events up to `past`, until it rests or the process is asked to stop.
-pub(crate) async fn watch(watched: &mut dyn Watched, past: Seq, progress: &mut dyn Progress) -> Result<(), CliError> {
+pub(crate) async fn watch(watched: &mut Watched, past: Seq, progress: &mut dyn Progress) -> Result<(), CliError> {
     let mut interrupt = Interrupt::listen(NOTHING_CHANGED.to_owned())?;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -76,23 +154,8 @@ pub(crate) async fn watch(watched: &mut dyn Watched, past: Seq, progress: &mut d
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use super::*;
     use crate::render::sample;
-
-    struct Told(VecDeque<Recorded>);
-
-    #[async_trait]
-    impl Watched for Told {
-        async fn next(&mut self) -> Result<Option<Recorded>, CliError> {
-            Ok(self.0.pop_front())
-        }
-
-        async fn payload(&mut self, _: &Payload) -> Result<Arc<[u8]>, CliError> {
-            Err(CliError::nothing("there are none"))
-        }
-    }
 
     #[derive(Default)]
     struct Seen {
@@ -121,7 +184,14 @@ mod tests {
         let history = sample::compensated();
         let last = history.len() as u64;
         let mut seen = Seen::default();
-        watch(&mut Told(history.into()), Seq(9), &mut seen).await.unwrap();
+        let (into, told) = mpsc::channel(history.len());
+        for recorded in history {
+            into.try_send(Ok(recorded)).unwrap();
+        }
+        drop(into);
+        let directory = DataDirectory::new("nowhere".into());
+        let mut watched = Watched { directory, run: sample::run(), is_driven: true, told };
+        watch(&mut watched, Seq(9), &mut seen).await.unwrap();
         assert_eq!(seen.events, (10..=last).map(Seq).collect::<Vec<_>>());
         assert!(seen.ended);
     }

@@ -39,21 +39,17 @@ pub(super) async fn history(context: &Context, arguments: &HistoryArguments) -> 
     };
     let (run, history) = context.directory.look(look).await?;
     if arguments.follow {
-        match watch::of_owner(&context.directory, run).await? {
-            Some(mut watched) => follow(context, run, history, &mut *watched).await?,
-            None => print::note("nothing drives it now, so there is nothing to follow"),
+        let mut watched = Watched::new(&context.directory, run).await?;
+        if !watched.is_driven() {
+            print::note("nothing drives it now, so there is nothing to follow");
         }
+        follow(context, run, history, &mut watched).await?;
     }
     Ok(Outcome::Completed)
 }
 
 /// Prints what happens from now on, as it happens.
-async fn follow(
-    context: &Context,
-    run: RunId,
-    history: Vec<Recorded>,
-    watched: &mut dyn Watched,
-) -> Result<(), CliError> {
+async fn follow(context: &Context, run: RunId, history: Vec<Recorded>, watched: &mut Watched) -> Result<(), CliError> {
     let mut interrupt = Interrupt::listen(watch::NOTHING_CHANGED.to_owned())?;
     let start = history.first().map_or(Timestamp::from_millis(0), |first| first.at);
     let past = history.last().map_or(Seq(0), |last| last.seq);

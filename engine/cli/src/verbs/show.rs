@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::session;
 use crate::set_aside::Unreadable;
 use crate::verbs::Context;
-use crate::watch;
+use crate::watch::{self, Watched};
 
 pub(super) async fn show(context: &Context, arguments: &ShowArguments) -> Result<Outcome, CliError> {
     let look = async |store: &dyn Store| {
@@ -45,9 +45,9 @@ pub(super) async fn show(context: &Context, arguments: &ShowArguments) -> Result
 /// The report once nothing moves any more, where another process drives the run.
 async fn followed(context: &Context, report: Report) -> Result<Report, CliError> {
     let run: RunId = report.run();
-    let Some(mut watched) = watch::of_owner(&context.directory, run).await? else { return Ok(report) };
+    let mut watched = Watched::new(&context.directory, run).await?;
     let mut progress = progress::of_run(run, None, context.target());
-    watch::watch(&mut *watched, report.state.last, &mut *progress).await?;
+    watch::watch(&mut watched, report.state.last, &mut *progress).await?;
     context.directory.look(async |store: &dyn Store| Ok(Report::load(store, run).await?)).await
 }
 
