@@ -97,8 +97,8 @@ pub enum RequestError {
     /// The run can't be read.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// What a rerun takes over could not be stored; nothing of it was.
-    #[error("the new run could not be stored: {0}")]
+    /// What the request makes could not be stored; nothing of it was.
+    #[error("what was asked for could not be stored: {0}")]
     NotCommitted(String),
 }
 

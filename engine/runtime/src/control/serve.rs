@@ -52,7 +52,17 @@ type Answered = (Reply, Option<Staying>);
 
 impl Serving {
     /// Answers a question. Where that hands a run in, gives what the process stays for as long as it is kept.
+    ///
+    /// What is refused by a process that leaves is asked of the next one: it may be refused only because the store is
+    /// closed already.
     pub(crate) async fn answer(&self, ask: Ask) -> Answered {
+        match self.decide(ask).await {
+            (Reply::Refused(_), _) if self.is_leaving() => (Reply::Leaving, None),
+            answered => answered,
+        }
+    }
+
+    async fn decide(&self, ask: Ask) -> Answered {
         let reply = match ask {
             Ask::Start(start) => return self.hand_in(*start).await.unwrap_or_else(|reply| (reply, None)),
             Ask::Adopt(run) => return self.adopt(run).await.unwrap_or_else(|reply| (reply, None)),

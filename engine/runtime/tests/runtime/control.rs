@@ -114,3 +114,17 @@ async fn nothing_is_handed_to_a_process_that_leaves() {
     assert!(matches!(gone, Err(ConnectError::Nobody(_))));
     assert_eq!(read::open_runs(&*beside.store).await.unwrap(), Vec::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_can_not_do_because_it_leaves_is_asked_of_the_next_one() {
+    let beside = Beside::open().await;
+    let client = beside.client().await;
+    let (started, _presence) = client.start(&handed("r1"), None).await.unwrap();
+    client.drive(started.run).await.unwrap().finish().await;
+    beside.engine.shutdown(SOON).await;
+    beside.store.close().await.unwrap();
+    let pause = Request { id: "p1".into(), actor: "me".into(), demand: Demand::Pause };
+    assert!(matches!(client.request(started.run, pause).await, Err(AskError::Lost(_))));
+    assert!(matches!(client.recover().await, Err(AskError::Lost(_))));
+    assert!(matches!(client.start(&handed("r2"), None).await, Err(AskError::Lost(_))));
+}
