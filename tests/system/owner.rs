@@ -118,6 +118,41 @@ fn a_follower_goes_on_where_the_owner_is_stopped() {
     assert_eq!((keys.len(), keys.iter().collect::<std::collections::BTreeSet<_>>().len()), (4, 4), "{keys:?}");
 }
 
+/// What a pipe of Linux holds before its writers have to wait.
+const PIPE_LEN: usize = 64 << 10;
+
+/// The follower waits at a full pipe, where it says whom its run was handed to, until the owner is gone: it learns of
+/// that by asking for the run, not by following it.
+#[test]
+fn a_follower_that_never_began_to_follow_says_that_it_takes_over() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let (mut says, mut into) = std::io::pipe().unwrap();
+    into.write_all(&vec![b'.'; PIPE_LEN]).unwrap();
+    let follower = place.engine.spawn_run_into(&place.file, &["--id", "b", "--input", "null"], into);
+    place.gate.until_called(2);
+    owner.kill();
+    place.gate.open();
+    let mut said = String::new();
+    says.read_to_string(&mut said).unwrap();
+    let said = said.trim_start_matches('.');
+    assert!(said.contains("this process goes on with it"), "{said}");
+    assert!(!said.contains("the process that drove the run is gone"), "it never followed it: {said}");
+    assert_completed(&Ran::of(&follower.wait_with_output().unwrap()), "b");
+}
+
+#[test]
+fn who_recovers_says_that_it_takes_over() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let all = place.engine.watch_verb(&["recover"]);
+    all.until_says("a: goes on after");
+    owner.kill();
+    all.until_says("a: this process goes on with it");
+    place.gate.open();
+    all.ended().assert_exit(0).assert_says(&["a: Completed"]);
+}
+
 #[test]
 fn open_runs_are_recovered_by_the_owner() {
     let place = Place::with(1);

@@ -101,6 +101,7 @@ async fn follow(
         match news {
             News::Event(recorded) => progress.event(&recorded, past),
             News::Finished(finished) => return Ok(finished),
+            News::TakenOver(driver) => progress.say(&driver.goes_on()),
             News::Lost => {
                 progress.say("the process that drove the run is gone");
                 tokio::select! {
@@ -108,7 +109,6 @@ async fn follow(
                     () = interrupt.asked() => return Ok(Finished::Interrupted),
                     again = followed.again() => again?,
                 }
-                progress.say(&followed.driver());
             }
         }
     }
@@ -135,6 +135,7 @@ async fn stop(
             biased;
             news = followed.next(), if finished.is_none() => match news {
                 News::Event(recorded) => progress.event(&recorded, past),
+                News::TakenOver(driver) => progress.say(&driver.goes_on()),
                 News::Finished(end) => finished = Some(end),
                 News::Lost => finished = Some(Finished::Interrupted),
             },

@@ -14,6 +14,27 @@ pub(crate) struct Followed {
     /// None while nobody drives it for us.
     handle: Option<RunHandle>,
     seen: Seq,
+    /// Who drives it now, where that was not told yet.
+    untold: Option<Driver>,
+}
+
+/// Who drives a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Driver {
+    /// This process.
+    This,
+    /// Another one.
+    Other(u32),
+}
+
+impl Driver {
+    /// That it takes a run over, for people.
+    pub(crate) fn goes_on(self) -> String {
+        match self {
+            Self::This => "this process goes on with it".to_owned(),
+            Self::Other(pid) => format!("process {pid} goes on with it"),
+        }
+    }
 }
 
 /// What came of a followed run.
@@ -24,16 +45,24 @@ pub(crate) enum News {
     Finished(Finished),
     /// The process that drove it is gone.
     Lost,
+    /// Another process goes on with it than the one that was found first, or that was lost.
+    TakenOver(Driver),
 }
 
 impl Followed {
     /// Has a run driven, and follows it from its first event on.
     pub(crate) async fn drive(reach: &Reach, run: RunId) -> Result<Self, AskError> {
-        Ok(Self { reach: reach.clone(), run, handle: Some(reach.drive(run).await?), seen: Seq(0) })
+        let handle = Some(reach.drive(run).await?);
+        // Whoever was found first may be gone since, and nobody has noticed it but who read or asked something.
+        let untold = Some(reach.driver()).filter(|driver| *driver != reach.first_driver());
+        Ok(Self { reach: reach.clone(), run, handle, seen: Seq(0), untold })
     }
 
     /// What comes next. Dropping the future loses nothing before the last event.
     pub(crate) async fn next(&mut self) -> News {
+        if let Some(driver) = self.untold.take() {
+            return News::TakenOver(driver);
+        }
         if let Some(handle) = &mut self.handle
             && let Some(recorded) = handle.next().await
         {
@@ -53,7 +82,7 @@ impl Followed {
     pub(crate) async fn finish(mut self) -> Result<Finished, AskError> {
         loop {
             match self.next().await {
-                News::Event(_) => {}
+                News::Event(_) | News::TakenOver(_) => {}
                 News::Finished(finished) => return Ok(finished),
                 News::Lost => self.again().await?,
             }
@@ -63,14 +92,7 @@ impl Followed {
     /// Has the run driven by whoever has the directory now, which may be this process.
     pub(crate) async fn again(&mut self) -> Result<(), AskError> {
         self.handle = Some(self.reach.drive(self.run).await?.after(self.seen));
+        self.untold = Some(self.reach.driver());
         Ok(())
-    }
-
-    /// Who drives the run now, for people.
-    pub(crate) fn driver(&self) -> String {
-        match self.reach.beside() {
-            None => "this process goes on with it".to_owned(),
-            Some(pid) => format!("process {pid} goes on with it"),
-        }
     }
 }

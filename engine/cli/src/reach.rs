@@ -17,6 +17,7 @@ use crate::app::Mocks;
 use crate::arguments::Format;
 use crate::directory::{DataDirectory, Entered, Purpose};
 use crate::error::CliError;
+use crate::followed::Driver;
 use crate::interrupt::Interrupt;
 use crate::print;
 use crate::session::{Session, fresh_id};
@@ -40,6 +41,15 @@ pub(crate) enum Way {
     Owner(Session),
     /// Another one.
     Beside(Client),
+}
+
+impl Way {
+    fn driver(&self) -> Driver {
+        match self {
+            Self::Owner(_) => Driver::This,
+            Self::Beside(client) => Driver::Other(client.pid()),
+        }
+    }
 }
 
 /// How a way is found: as the owner, where nobody has the directory.
@@ -164,10 +174,20 @@ impl Reach {
 
     /// The process that has the directory, where it is another one.
     pub(crate) fn beside(&self) -> Option<u32> {
-        match &self.ways.current().way {
-            Way::Owner(_) => None,
-            Way::Beside(client) => Some(client.pid()),
+        match self.driver() {
+            Driver::This => None,
+            Driver::Other(pid) => Some(pid),
         }
+    }
+
+    /// Who drives runs now.
+    pub(crate) fn driver(&self) -> Driver {
+        self.ways.current().way.driver()
+    }
+
+    /// Who drove runs when this process came.
+    pub(crate) fn first_driver(&self) -> Driver {
+        self.ways.first().driver()
     }
 
     /// Starts a run and has it driven. `faults` are given where it uses mock services.

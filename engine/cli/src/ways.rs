@@ -65,6 +65,11 @@ impl<F: Finder> Ways<F> {
         link.clone()
     }
 
+    /// The way that was found first.
+    pub(crate) fn first(&self) -> &F::Way {
+        &self.first.way
+    }
+
     /// Whether this is the first way.
     pub(crate) fn is_first(&self, link: &Arc<Link<F::Way>>) -> bool {
         Arc::ptr_eq(link, &self.first)

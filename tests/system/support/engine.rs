@@ -74,6 +74,11 @@ impl Engine {
         Watched::of(self.command(arguments).spawn().unwrap())
     }
 
+    /// Runs a workflow without waiting for it, its standard error going where it is told to.
+    pub(crate) fn spawn_run_into(&self, file: &Path, arguments: &[&str], stderr: impl Into<Stdio>) -> Child {
+        self.run_command(file, arguments).stderr(stderr).spawn().unwrap()
+    }
+
     /// Runs a workflow without waiting for it.
     pub(crate) fn spawn_run(&self, file: &Path, arguments: &[&str]) -> Child {
         self.run_command(file, arguments).spawn().unwrap()

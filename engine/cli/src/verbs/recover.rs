@@ -182,6 +182,7 @@ async fn follow_one(
         match news {
             News::Event(recorded) => progress.event(&recorded, past),
             News::Finished(finished) => return Ok(finished),
+            News::TakenOver(driver) => progress.say(&driver.goes_on()),
             News::Lost if interrupt.was_asked() => return Ok(Finished::Interrupted),
             News::Lost => followed.again().await?,
         }
