@@ -4,6 +4,7 @@ use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
 use engine_runtime::control::AskError;
 use engine_runtime::{Finished, RunHandle};
+use tokio::task::JoinHandle;
 
 use crate::reach::Reach;
 
@@ -13,6 +14,9 @@ pub(crate) struct Followed {
     run: RunId,
     /// None while nobody drives it for us.
     handle: Option<RunHandle>,
+    /// How it ended, which is being read: kept here, so that dropping the future of `next` does not take a run that has
+    /// ended for one that was lost.
+    finishing: Option<JoinHandle<Finished>>,
     seen: Seq,
     /// Who drives it now, where that was not told yet.
     untold: Option<Driver>,
@@ -55,10 +59,10 @@ impl Followed {
         let handle = Some(reach.drive(run).await?);
         // Whoever was found first may be gone since, and nobody has noticed it but who read or asked something.
         let untold = Some(reach.driver()).filter(|driver| *driver != reach.first_driver());
-        Ok(Self { reach: reach.clone(), run, handle, seen: Seq(0), untold })
+        Ok(Self { reach: reach.clone(), run, handle, finishing: None, seen: Seq(0), untold })
     }
 
-    /// What comes next. Dropping the future loses nothing before the last event.
+    /// What comes next. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> News {
         if let Some(driver) = self.untold.take() {
             return News::TakenOver(driver);
@@ -69,12 +73,16 @@ impl Followed {
             self.seen = recorded.seq;
             return News::Event(Box::new(recorded));
         }
-        match self.handle.take() {
-            None => News::Lost,
-            Some(handle) => match handle.finish().await {
-                Finished::Lost => News::Lost,
-                finished => News::Finished(finished),
-            },
+        if let Some(handle) = self.handle.take() {
+            self.finishing = Some(tokio::spawn(handle.finish()));
+        }
+        let Some(finishing) = &mut self.finishing else { return News::Lost };
+        let finished = finishing.await;
+        self.finishing = None;
+        match finished {
+            Ok(Finished::Lost) => News::Lost,
+            Ok(finished) => News::Finished(finished),
+            Err(error) => News::Finished(Finished::Broken(error.to_string())),
         }
     }
 
