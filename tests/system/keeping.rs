@@ -1,8 +1,11 @@
 //! The data directory as a whole: doctor, backup, compact.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::support::{Engine, Shop, fast, input};
+use crate::support::{Engine, Place, Shop, Watched, assert_completed, fast, input};
 
 /// A run that is stuck, one that ended, in a directory that nobody uses.
 fn filled(shop: &Shop) -> Engine {
@@ -64,4 +67,113 @@ fn nothing_is_made_where_nothing_is() {
         engine.verb(&verb).assert_exit(3).assert_says(&["no data directory"]);
     }
     assert!(!Path::new(&engine.data_dir).exists());
+}
+
+#[test]
+fn a_backup_is_made_beside_the_process_that_drives() {
+    let place = Place::with(2);
+    let owner = place.run("a", 1);
+    // From another working directory than the owner's.
+    let (here, to) = (tempfile::tempdir().unwrap(), "copies/today");
+    let made = place.engine.verb_in(here.path(), &["backup", to]);
+    made.assert_exit(0).assert_says(&["1 runs", "opened and looked at", &owner.pid().to_string()]);
+    let copy = Engine::new(&here.path().join(to));
+    copy.verb(&["list"]).assert_exit(0).assert_says(&["a", "gated", "Running"]);
+    copy.verb(&["history", "a"]).assert_exit(0).assert_says(&["s0: POST gate/"]);
+    copy.verb(&["doctor"]).assert_exit(0).assert_says(&["1 runs", "all sound"]);
+    let again = place.engine.verb_in(here.path(), &["backup", to, "-o", "json"]);
+    again.assert_exit(8).assert_says(&["is not empty"]);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    let alone = place.engine.verb_in(here.path(), &["backup", to, "-o", "json"]);
+    assert_eq!(again.json(), alone.json(), "whoever makes it says the same");
+    copy.verb(&["list"]).assert_exit(0).assert_says(&["Running"]);
+}
+
+#[test]
+fn the_doctor_looks_beside_the_process_that_drives_and_says_what_it_could_not_see() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let (engine, pid) = (&place.engine, owner.pid());
+    engine.verb(&["doctor"]).assert_exit(0).assert_says(&["1 runs", "all sound", "not looked at", &pid.to_string()]);
+    let sound = engine.verb(&["doctor", "-o", "json"]).assert_exit(0).json();
+    assert_eq!((&sound["sound"], &sound["process"]), (&true.into(), &pid.into()), "{sound}");
+    assert_eq!(sound["left_out"].as_array().map(Vec::len), Some(2), "{sound}");
+    for verb in [&["doctor", "--repair"][..], &["compact"]] {
+        engine.verb(verb).assert_exit(8).assert_says(&["in use", "Stop that process first", &pid.to_string()]);
+    }
+    let definition = fs::read_dir(engine.data_dir.join("definitions")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(definition).unwrap();
+    engine.verb(&["doctor"]).assert_exit(8).assert_says(&["definition", "finding"]);
+    place.gate.open();
+    assert_completed(&owner.ended(), "a");
+    let stopped = engine.verb(&["doctor", "-o", "json"]).assert_exit(8).json();
+    assert_eq!(stopped["left_out"], serde_json::json!([]), "{stopped}");
+}
+
+/// A backup that its maker can't complete before something is written into the pipe, which it takes for a blob.
+struct Held {
+    making: Watched,
+    pipe: PathBuf,
+    to: PathBuf,
+}
+
+impl Held {
+    /// Has a backup made of this place, by its owner.
+    fn by_owner(place: &Place) -> Self {
+        let run = place.engine.verb(&["show", "a", "-o", "json"]).assert_exit(0).json()["run"].clone();
+        let blobs = place.engine.data_dir.join("blobs").join(run.as_str().unwrap());
+        fs::create_dir_all(&blobs).unwrap();
+        let (pipe, to) = (blobs.join("pipe"), place.dir.path().join("copy"));
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let making = place.engine.watch_verb(&["backup", to.to_str().unwrap()]);
+        let began = Instant::now();
+        while !to.join("backup.unfinished").exists() {
+            assert!(began.elapsed() < Duration::from_mins(1), "it never began");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Self { making, pipe, to }
+    }
+}
+
+#[test]
+fn the_owner_stays_until_a_backup_is_made() {
+    let place = Place::with(1);
+    let owner = place.run("a", 1);
+    let backup = Held::by_owner(&place);
+    place.engine.verb(&["list"]).assert_exit(0).assert_says(&["Running"]);
+    let other = place.dir.path().join("other");
+    let refused = place.engine.verb(&["backup", other.to_str().unwrap()]);
+    refused.assert_exit(8).assert_says(&["is being backed up already"]);
+    Engine::new(&backup.to).verb(&["list"]).assert_exit(8);
+    place.gate.open();
+    owner.until_says("staying until");
+    assert_eq!(place.status("a"), "Completed");
+    fs::write(&backup.pipe, "no blob").unwrap();
+    backup.making.ended().assert_exit(0).assert_says(&["1 runs", &owner.pid().to_string()]);
+    assert_completed(&owner.ended(), "a");
+    Engine::new(&backup.to).verb(&["doctor"]).assert_exit(0).assert_says(&["all sound"]);
+}
+
+#[test]
+fn a_backup_is_made_anew_where_the_owner_goes() {
+    for signal in ["KILL", "INT"] {
+        let place = Place::with(1);
+        let owner = place.run("a", 1);
+        let backup = Held::by_owner(&place);
+        fs::remove_file(&backup.pipe).unwrap();
+        owner.signal(signal);
+        if signal == "INT" {
+            owner.until_says("stopping");
+            place.gate.open();
+        }
+        let pid = owner.pid();
+        owner.ended();
+        let made = backup.making.ended();
+        made.assert_exit(0).assert_says(&["1 runs", "opened and looked at"]);
+        assert!(!made.text().contains(&pid.to_string()), "{signal}: it made it itself: {}", made.text());
+        let copy = Engine::new(&backup.to);
+        copy.verb(&["doctor"]).assert_exit(0).assert_says(&["all sound"]);
+        assert_eq!(listed(&copy), listed(&place.engine));
+    }
 }

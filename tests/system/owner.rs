@@ -4,43 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Engine, Gate, Ran, Shop, Watched, fast, input};
-
-/// A gate, a workflow that calls it, and the binary with a directory of its own.
-struct Place {
-    gate: Gate,
-    engine: Engine,
-    file: PathBuf,
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    /// A workflow of so many steps.
-    fn with(steps: usize) -> Self {
-        let (gate, dir) = (Gate::closed(), tempfile::tempdir().unwrap());
-        let file = dir.path().join("gated.json");
-        std::fs::write(&file, gate.workflow(steps).to_string()).unwrap();
-        Self { gate, engine: Engine::new(&dir.path().join("data")), file, dir }
-    }
-
-    /// Starts a run and waits until it waits at the gate, where `calls` have come by then.
-    fn run(&self, id: &str, calls: usize) -> Watched {
-        let run = self.engine.watch_run(&self.file, &["--id", id, "--input", "null"]);
-        self.gate.until_called(calls);
-        run
-    }
-
-    fn status(&self, id: &str) -> Value {
-        self.engine.verb(&["show", id, "-o", "json"]).assert_exit(0).json()["status"].clone()
-    }
-}
-
-fn assert_completed(ran: &Ran, id: &str) {
-    let report = ran.assert_exit(0).json();
-    assert_eq!((&report["status"], &report["workflow_id"]), (&json!("Completed"), &json!(id)));
-}
+use crate::support::{Engine, Gate, Place, Ran, Shop, assert_completed, fast, input};
 
 #[test]
 fn looks_are_answered_by_the_process_that_drives() {
@@ -310,7 +276,7 @@ fn garbage_does_not_disturb_the_owner() {
         &[0xff; 64],
         &[],
         b"\0\0\0\x02{}",
-        b"\0\0\x04\0{\"protocol\":1",
+        b"\0\0\x04\0{\"protocol\":2",
         &frame(&hello),
         &after_hello,
     ];
@@ -333,7 +299,7 @@ fn garbage_does_not_disturb_the_owner() {
 }
 
 fn hello(version: &str) -> Vec<u8> {
-    json!({ "protocol": 1, "version": version, "pid": 4_194_304, "leaving": false }).to_string().into_bytes()
+    json!({ "protocol": 2, "version": version, "pid": 4_194_304, "leaving": false }).to_string().into_bytes()
 }
 
 fn own_hello() -> Vec<u8> {

@@ -120,7 +120,7 @@ pub(crate) enum Known {
     Rerun(RerunArguments),
     /// Forget ended runs; their ids stay taken for 30 days
     Delete(DeleteArguments),
-    /// Look at everything in the data directory, and say what is wrong and what to do
+    /// Look at everything in the data directory, also while runs go on, and say what is wrong and what to do
     Doctor {
         /// Write anew what follows from histories: lists, timers, missing ids; needs the directory for itself
         #[arg(long)]
@@ -128,7 +128,7 @@ pub(crate) enum Known {
     },
     /// Copy the data directory, also while runs go on
     Backup {
-        /// Where to: a directory that is empty, or not there
+        /// Where to: a directory that is empty, not there, or left unfinished by a backup that was cut off
         to: PathBuf,
     },
     /// Shrink the database; needs the directory for itself

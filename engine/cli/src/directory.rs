@@ -49,10 +49,19 @@ impl DataDirectory {
 
     /// Opens its store, or finds the process that has it. It is made where it is not there.
     pub(crate) async fn enter(&self, purpose: Purpose) -> Result<Entered, CliError> {
+        self.enter_by(purpose, |path| SledStore::open(path).map(Arc::new)).await
+    }
+
+    /// The same, with what takes the directory for this process.
+    pub(crate) async fn enter_by<T: Send + 'static>(
+        &self,
+        purpose: Purpose,
+        take: impl Fn(&Path) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Result<Entered<T>, CliError> {
         let (began, mut pause) = (Instant::now(), bounds::FIRST_PAUSE);
         loop {
-            let in_use = match self.open().await? {
-                Ok(store) => return Ok(Entered::Own(Arc::new(store))),
+            let in_use = match self.off_the_runtime(take.clone()).await? {
+                Ok(taken) => return Ok(Entered::Own(taken)),
                 Err(error @ StoreError::InUse { .. }) => error,
                 Err(error) => return Err(error.into()),
             };
@@ -70,10 +79,13 @@ impl DataDirectory {
         }
     }
 
-    async fn open(&self) -> Result<Result<SledStore, StoreError>, CliError> {
+    async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> T + Send + 'static,
+    ) -> Result<T, CliError> {
         let path = self.path.clone();
-        let opened = tokio::task::spawn_blocking(move || SledStore::open(&path)).await;
-        opened.map_err(|error| CliError::directory(format!("opening the data directory broke: {error}")))
+        let done = tokio::task::spawn_blocking(move || work(&path)).await;
+        done.map_err(|error| CliError::directory(format!("using the data directory broke: {error}")))
     }
 
     async fn connect(&self) -> Result<(Client, bool), ConnectError> {
@@ -133,14 +145,15 @@ impl DataDirectory {
 pub(crate) enum Purpose {
     /// To look something up: whoever has it can be asked, to its last moment.
     Look,
-    /// To have runs driven: a process that is about to end takes none in.
-    Drive,
+    /// To have runs driven, or something else done that takes its time: a process that is about to end takes nothing
+    /// in.
+    Work,
 }
 
 /// Who has a data directory.
-pub(crate) enum Entered {
-    /// This process, by its store.
-    Own(Arc<dyn Store>),
+pub(crate) enum Entered<T = Arc<SledStore>> {
+    /// This process, by its store or what else took the directory.
+    Own(T),
     /// Another one, which answers.
     Beside(Client),
 }

@@ -81,7 +81,7 @@ impl Finder for Driving {
     type Way = Way;
 
     async fn find(&self) -> Result<Way, CliError> {
-        Ok(match self.directory.enter(Purpose::Drive).await? {
+        Ok(match self.directory.enter(Purpose::Work).await? {
             Entered::Beside(client) => Way::Beside(client),
             Entered::Own(store) => Way::Owner(Session::open(self, store).await?),
         })

@@ -11,6 +11,7 @@ use engine_runtime::control::{Control, Place};
 use engine_runtime::read::{self, FindError};
 use engine_runtime::{Clock as _, Engine, Options, Random as _, SystemClock, SystemRandom};
 use engine_store::Store;
+use engine_store_sled::SledStore;
 use tokio::sync::OnceCell;
 
 use crate::app::Mocks;
@@ -32,7 +33,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens an engine on an open store, where that can't be done the store is closed.
-    pub(crate) async fn open(driving: &Driving, store: Arc<dyn Store>) -> Result<Self, CliError> {
+    pub(crate) async fn open(driving: &Driving, store: Arc<SledStore>) -> Result<Self, CliError> {
         let opened = async {
             let mut options = Options::system()?;
             options.mocks = driving.mocks.clone().map(|mocks| {
@@ -56,7 +57,7 @@ impl Session {
                  showed, {ahead} ahead"
             ));
         }
-        let control = serve(driving, &engine);
+        let control = serve(driving, &engine, store);
         Ok(Self { engine, control })
     }
 
@@ -65,15 +66,23 @@ impl Session {
         &**self.engine.store()
     }
 
-    /// Stays until runs that others have handed in rest, or the process is asked to stop: then whoever follows them
-    /// goes on with them.
+    /// Stays until runs that others have handed in rest, and what else they asked for is done, or the process is asked
+    /// to stop: then they go on by themselves.
     pub(crate) async fn stay(&self, mut interrupt: Interrupt) {
         let Some(control) = &self.control else { return };
-        if control.handed_in() > 0 && !interrupt.was_asked() {
-            let runs = count(control.handed_in(), "run");
-            print::note(&format!(
-                "staying for {runs} that other commands have handed in; after Ctrl-C they go on without this process"
-            ));
+        if !interrupt.was_asked() {
+            if control.handed_in() > 0 {
+                let runs = count(control.handed_in(), "run");
+                print::note(&format!(
+                    "staying for {runs} that other commands have handed in; after Ctrl-C they go on without this process"
+                ));
+            }
+            if control.is_keeping() {
+                print::note(
+                    "staying until what other commands do with the data directory is done; after Ctrl-C they do it \
+                     themselves",
+                );
+            }
         }
         tokio::select! {
             biased;
@@ -93,9 +102,9 @@ impl Session {
 }
 
 /// Lets other processes ask this one. A directory in which no socket can be made can be used all the same.
-fn serve(driving: &Driving, engine: &Engine) -> Option<Control> {
+fn serve(driving: &Driving, engine: &Engine, keeper: Arc<SledStore>) -> Option<Control> {
     let place = Place::of(driving.directory.path());
-    match place.and_then(|place| Control::serve(engine.clone(), place, driving.aim == Aim::Drive)) {
+    match place.and_then(|place| Control::serve(engine.clone(), keeper, place, driving.aim == Aim::Drive)) {
         Ok(control) => Some(control),
         Err(error) => {
             print::note(&format!("note: other commands can't reach this process while it runs: {error}"));

@@ -93,6 +93,14 @@ pub const FAREWELLS: usize = 128;
 /// How long a question may go unanswered: a commit may have to wait for a slow disk.
 pub const ANSWER_TIME: Duration = Duration::from_mins(1);
 
+/// How often a process that does something long for another one says that it is at it. Without such a sign for
+/// [`ANSWER_TIME`] it counts as lost; the work itself takes as long as there is data.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
+/// How many processes the data directory is copied or looked through for at once: each is a thread that reads
+/// everything.
+pub const KEEPINGS: usize = 4;
+
 /// How long the process that had a run stays for a follower that has not yet read its end.
 pub const FAREWELL_TIME: Duration = Duration::from_secs(5);
 

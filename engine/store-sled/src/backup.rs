@@ -5,16 +5,19 @@
 //! the store as it was at that moment. Then come the files that the rows name; meanwhile none of them is removed.
 
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 use engine_store::codec::State;
-use engine_store::{StoreError, keys};
+use engine_store::{BackedUp, Diagnosis, StoreError, keys};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::blobs::{Files, Held};
 use crate::copying;
 use crate::database::{Database, Writes};
 use crate::directory::{Directory, unusable};
-use crate::doctor::{self, Diagnosis};
-use crate::shared::Shared;
+use crate::doctor;
+use crate::removal;
+use crate::shared::{Look, Shared, Wanted};
 use crate::watermark::{self, Mark, Watermark};
 
 /// Rows that may be copied again while batches wait.
@@ -26,17 +29,6 @@ const ROUNDS: usize = 10;
 /// Rows to copy again in one go.
 const CHUNK: usize = 256;
 
-/// What a backup holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BackedUp {
-    /// The number of the last batch in it.
-    pub commit: u64,
-    /// Rows of the database.
-    pub rows: u64,
-    /// What the doctor said of the backup. Where something is wrong, it is in the original too.
-    pub diagnosis: Diagnosis,
-}
-
 /// The rows of a backup, to be completed.
 pub(crate) struct Rows {
     directory: Directory,
@@ -47,6 +39,7 @@ pub(crate) struct Rows {
     pub(crate) applied: u64,
     /// Keeps files from being removed.
     held: Held,
+    turn: OwnedSemaphorePermit,
 }
 
 /// Notes what is written, until it is dropped.
@@ -58,35 +51,56 @@ impl Drop for Noting<'_> {
     }
 }
 
-/// Copies the rows, all as they were at one moment.
-pub(crate) fn rows(shared: &Shared, files: &Files, own: &Path, to: &Path) -> Result<Rows, StoreError> {
-    let busy = || unusable(own, "is being backed up already. Wait for that backup to end");
-    let held = files.hold().ok_or_else(busy)?;
-    if !shared.begin_noting() {
-        return Err(busy());
+/// Takes the turn for the one backup that may be made at a time. It is given back when the work on that ends, however.
+pub(crate) fn turn(backups: &Arc<Semaphore>, own: &Path) -> Result<OwnedSemaphorePermit, StoreError> {
+    let busy = |_| unusable(own, "is being backed up already. Wait for that backup to end");
+    backups.clone().try_acquire_owned().map_err(busy)
+}
+
+/// What failed, with the backup that it was done for.
+pub(crate) fn named(to: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Io { what, why } => StoreError::Io { what: format!("backup in `{}`: {what}", to.display()), why },
+        other => other,
     }
-    let noting = Noting(shared);
+}
+
+/// Refuses to put a backup into the directory that it is made of.
+fn check_place(own: &Path, to: &Path) -> Result<(), StoreError> {
     let within = |to: &Path| to.canonicalize().is_ok_and(|to| own.canonicalize().is_ok_and(|own| to.starts_with(own)));
-    if to.ancestors().any(within) {
-        return Err(unusable(
-            own,
-            &format!("would hold its own backup: `{}` lies in the data directory", to.display()),
-        ));
+    if !to.ancestors().any(within) {
+        return Ok(());
     }
+    Err(unusable(own, &format!("would hold its own backup: `{}` lies in the data directory", to.display())))
+}
+
+/// Copies the rows, all as they were at one moment.
+pub(crate) fn rows(
+    wanted: &Wanted<'_, Shared>,
+    files: &Files,
+    own: &Path,
+    to: &Path,
+    turn: OwnedSemaphorePermit,
+) -> Result<Rows, StoreError> {
+    check_place(own, to)?;
+    let shared = wanted.looked;
+    let held = files.hold();
+    shared.begin_noting();
+    let noting = Noting(shared);
     let directory = Directory::unfinished(to)?;
     let database = Database::make(&directory.database())?;
-    let mut rows = copying::copy_rows(shared, &database, |copied| shared.note_from(copied))?;
+    let mut rows = copying::copy_rows(wanted, &database, |copied| shared.note_from(copied))?;
     for _ in 0..ROUNDS {
         if shared.count_noted() <= LAST_ROUND {
             break;
         }
         let keys: Vec<_> = shared.take_noted().into_iter().collect();
         for keys in keys.chunks(CHUNK) {
-            let again = shared.look(|from| copying::copy_again(from, keys.iter().cloned()))?;
+            let again = wanted.look(|from| copying::copy_again(from, keys.iter().cloned()))?;
             put(&database, again, &mut rows)?;
         }
     }
-    let (last, applied) = shared.look(|from| {
+    let (last, applied) = wanted.look(|from| {
         let last = copying::copy_again(from, shared.take_noted())?;
         Ok((last, shared.applied()))
     })?;
@@ -94,7 +108,7 @@ pub(crate) fn rows(shared: &Shared, files: &Files, own: &Path, to: &Path) -> Res
     put(&database, last, &mut rows)?;
     let state: Option<State> = database.get(&keys::state())?;
     let state = state.ok_or(StoreError::Closed)?;
-    Ok(Rows { directory, database, state, count: rows, applied, held })
+    Ok(Rows { directory, database, state, count: rows, applied, held, turn })
 }
 
 /// Puts rows into the copy, and keeps count of them.
@@ -111,10 +125,11 @@ fn put(database: &Database, writes: Writes, rows: &mut u64) -> Result<(), StoreE
 
 impl Rows {
     /// Copies the files, looks whether all can be read back, and says that the backup is whole.
-    pub(crate) fn complete(self, files: &Files) -> Result<BackedUp, StoreError> {
-        let Self { directory, database, state, count, held, .. } = self;
+    pub(crate) fn complete(self, files: &Files, waits: &Weak<()>) -> Result<BackedUp, StoreError> {
+        let Self { directory, database, state, count, held, applied: _, turn: _turn } = self;
         let copies = Files::new(&directory);
-        files.copy_to(&copies, |run| crate::removal::needs_blobs(&database, run))?;
+        let rows = Wanted { looked: &database, waits: waits.clone() };
+        files.copy_to(&copies, |run| rows.look(|rows| removal::needs_blobs(rows, run)))?;
         drop(held);
         database.finish(&directory.database())?;
         Watermark::create(&directory, Mark { commit: state.commit, time: state.time })?;
@@ -131,7 +146,7 @@ impl Rows {
             return Err(unusable(directory.path(), &why));
         }
         let mut diagnosis = Diagnosis::default();
-        doctor::examine(&database, &copies, &mut diagnosis)?;
+        doctor::examine(&Wanted { looked: &database, waits: waits.clone() }, &copies, &mut diagnosis)?;
         database.release(&directory.database());
         directory.finish()?;
         Ok(BackedUp { commit: state.commit, rows, diagnosis })

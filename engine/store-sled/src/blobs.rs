@@ -21,8 +21,15 @@ pub(crate) struct Files {
     temporary: PathBuf,
     /// Names temporary files, so that two writers never share one.
     names: Arc<AtomicU64>,
-    /// Runs whose blobs are to be removed once a backup has been made; none where there is no backup.
-    held: Arc<Mutex<Option<Vec<RunId>>>>,
+    holding: Arc<Mutex<Holding>>,
+}
+
+/// Who keeps files from being removed.
+#[derive(Default)]
+struct Holding {
+    holders: usize,
+    /// Runs whose blobs are to be removed once nobody does.
+    waiting: Vec<RunId>,
 }
 
 /// Keeps files from being removed until it is dropped.
@@ -30,7 +37,11 @@ pub(crate) struct Held(Files);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let waiting = self.0.held().take().unwrap_or_default();
+        let waiting = {
+            let mut holding = self.0.holding();
+            holding.holders -= 1;
+            if holding.holders > 0 { Vec::new() } else { std::mem::take(&mut holding.waiting) }
+        };
         for run in waiting {
             // What can't be removed now is swept by the next open.
             if let Err(error) = files::remove_directory(&self.0.of_run(run)) {
@@ -47,7 +58,7 @@ impl Files {
             definitions: directory.definitions(),
             temporary: directory.temporary(),
             names: Arc::default(),
-            held: Arc::default(),
+            holding: Arc::default(),
         }
     }
 
@@ -69,26 +80,24 @@ impl Files {
         if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(damaged("its bytes have another digest".into())) }
     }
 
-    /// Has blobs and definitions stay where they are, for a backup. None where another one has that done already.
-    pub(crate) fn hold(&self) -> Option<Held> {
-        let mut held = self.held();
-        if held.is_some() {
-            return None;
-        }
-        *held = Some(Vec::new());
-        Some(Held(self.clone()))
+    /// Has blobs and definitions stay where they are, for a backup or the doctor: what rows named a moment ago is there.
+    pub(crate) fn hold(&self) -> Held {
+        self.holding().holders += 1;
+        Held(self.clone())
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Vec<RunId>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn holding(&self) -> MutexGuard<'_, Holding> {
+        self.holding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes the blobs of a run; while a backup is made, after it.
+    /// Removes the blobs of a run; while files are held, afterwards.
     pub(crate) fn remove_blobs(&self, run: RunId) -> Result<(), StoreError> {
-        if let Some(waiting) = &mut *self.held() {
-            waiting.push(run);
+        let mut holding = self.holding();
+        if holding.holders > 0 {
+            holding.waiting.push(run);
             return Ok(());
         }
+        drop(holding);
         files::remove_directory(&self.of_run(run))
     }
 
@@ -165,9 +174,9 @@ impl Files {
         files::write_durably(to, &self.temporary_name(), &bytes)
     }
 
-    /// Removes definitions for which `kept` is false, and gives how many. While a backup is made none is removed.
+    /// Removes definitions for which `kept` is false, and gives how many. While files are held none is removed.
     pub(crate) fn sweep_definitions(&self, kept: impl Fn(&str) -> bool) -> Result<u64, StoreError> {
-        if self.held().is_some() {
+        if self.holding().holders > 0 {
             return Ok(0);
         }
         let mut swept = 0;

@@ -35,6 +35,9 @@ const FORMAT: &str = "engine data directory, layout 1\n";
 /// What a crash may leave of a directory that was being made: `lock` comes first and `format` last.
 const BEGUN: [&str; 5] = ["lock", "tmp", "definitions", "blobs", "format.new"];
 
+/// What a backup that was cut off may have in it, beside the file that says so.
+const LEFT: [&str; 7] = ["lock", "tmp", "definitions", "blobs", "db", "watermark", "clean"];
+
 /// Where the process that uses the directory listens. It is no affair of the store.
 const CONTROL: &str = "control";
 
@@ -76,17 +79,20 @@ impl Directory {
         Ok(Self { path: path.to_owned(), _lock: lock(path)? })
     }
 
-    /// Makes a directory for a backup: one that no open takes for a whole one before [`Self::finish`].
+    /// Makes a directory for a backup: one that no open takes for a whole one before [`Self::finish`]. What is left
+    /// there of a backup that was cut off is removed.
     pub(crate) fn unfinished(path: &Path) -> Result<Self, StoreError> {
         make(path)?;
-        let entries = fs::read_dir(path).map_err(|error| unusable(path, &format!("can't be read ({error})")))?;
-        if entries.count() > 0 {
-            return Err(unusable(
-                path,
-                "is not empty. Name an empty directory for the backup, or one that is not there",
-            ));
-        }
+        check_free(path)?;
         let directory = Self { path: path.to_owned(), _lock: lock(path)? };
+        // Whoever had it until now may have completed it.
+        check_free(path)?;
+        for folder in [directory.database(), directory.definitions(), directory.blobs(), directory.temporary()] {
+            files::remove_directory(&folder)?;
+        }
+        for file in [directory.watermark(), directory.clean()] {
+            files::remove_durably(&file)?;
+        }
         directory.make_folders(true)?;
         let temporary = directory.temporary().join("format");
         files::write_durably(&path.join(UNFINISHED), &temporary, FORMAT.as_bytes())?;
@@ -185,8 +191,7 @@ fn make(path: &Path) -> Result<(), StoreError> {
 /// both are looked for after the names were listed: what was listed has then what must come before it.
 fn check_format(path: &Path) -> Result<bool, StoreError> {
     let unreadable = |error: io::Error| unusable(path, &format!("can't be read ({error})"));
-    let listed = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
-    let names: Vec<OsString> = listed.map_err(unreadable)?;
+    let names = names(path).map_err(unreadable)?;
     let begun = path.join("lock").exists();
     let Some(format) = files::read_if_there(&path.join("format")).map_err(unreadable)? else {
         check_begun(path, &names, begun)?;
@@ -216,7 +221,7 @@ fn check_begun(path: &Path, names: &[OsString], begun: bool) -> Result<(), Store
     if names.iter().any(|name| name == UNFINISHED) {
         return Err(unusable(
             path,
-            "is a backup that was not finished: something is missing in it. Remove it and make another one",
+            "is a backup that was not finished: something is missing in it. Make it anew, by `backup` to the same place",
         ));
     }
     if has_data(names) {
@@ -236,6 +241,21 @@ fn check_begun(path: &Path, names: &[OsString], begun: bool) -> Result<(), Store
             Err(unusable(path, &format!("holds something else (`{name}`). Name an empty directory")))
         }
     }
+}
+
+/// Refuses a directory for a backup where anything is that a backup which was cut off has not left there.
+fn check_free(path: &Path) -> Result<(), StoreError> {
+    let listed = names(path).map_err(|error| unusable(path, &format!("can't be read ({error})")))?;
+    let is_left = |name: &OsString| name == UNFINISHED || LEFT.iter().any(|left| name == left);
+    let is_unfinished = listed.iter().any(|name| name == UNFINISHED) && listed.iter().all(is_left);
+    if is_unfinished || listed.iter().all(|name| name == "lock") {
+        return Ok(());
+    }
+    Err(unusable(path, "is not empty. Name an empty directory for the backup, or one that is not there"))
+}
+
+fn names(path: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
 /// Whether these are names of a directory that was in use.

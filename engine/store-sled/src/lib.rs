@@ -45,7 +45,6 @@ mod store;
 mod watermark;
 mod writer;
 
-pub use backup::BackedUp;
 pub use compact::{Compacted, compact, compact_with};
-pub use doctor::{Counts, Definitions, Diagnosis, Finding, Rebuild, Rebuilt, Repaired, doctor, doctor_repair};
+pub use doctor::{Definitions, Rebuild, Rebuilt, Repaired, doctor, doctor_repair};
 pub use store::SledStore;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock, Weak};
 
 use engine_core::time::Timestamp;
 use engine_store::{Counters, StoreError};
@@ -51,6 +51,22 @@ impl Look for Shared {
 impl Look for Database {
     fn look<T>(&self, look: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         panics::guard("reading the database", || look(self))
+    }
+}
+
+/// What is looked at for as long as somebody waits for what comes of it.
+pub(crate) struct Wanted<'a, L> {
+    pub(crate) looked: &'a L,
+    /// Held by whoever waits.
+    pub(crate) waits: Weak<()>,
+}
+
+impl<L: Look> Look for Wanted<'_, L> {
+    fn look<T>(&self, look: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.waits.strong_count() == 0 {
+            return Err(StoreError::Closed);
+        }
+        self.looked.look(look)
     }
 }
 
@@ -104,12 +120,9 @@ impl Shared {
         panics::guard("writing the database", || database.apply(writes))
     }
 
-    /// Begins to note what is written; false where someone else does already.
-    pub(crate) fn begin_noting(&self) -> bool {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = noted.is_none();
-        noted.get_or_insert_default();
-        free
+    /// Begins to note what is written, for the one backup that is being made.
+    pub(crate) fn begin_noting(&self) {
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Noted::default());
     }
 
     /// Says, during a look, that keys up to this one are copied now.

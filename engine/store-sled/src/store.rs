@@ -12,20 +12,20 @@ use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 use engine_store::codec::{Current, MarkValue};
 use engine_store::{
-    Claim, Class, CommitError, Counters, Cursor, Fence, Filter, InboxRow, IndexRow, Page, Store, StoreError,
-    TimerClock, TimerRow, Unit, keys,
+    BackedUp, Claim, Class, CommitError, Counters, Cursor, Diagnosis, Fence, Filter, InboxRow, IndexRow, Keeper, Page,
+    Store, StoreError, TimerClock, TimerRow, Unit, keys,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::backup::{self, BackedUp};
+use crate::backup;
 use crate::blobs::Files;
-use crate::doctor::{self, Diagnosis};
+use crate::doctor;
 use crate::encoded::Encoded;
 use crate::opening;
 use crate::panics::{self, THREADS};
 use crate::pool::Pool;
 use crate::reader;
-use crate::shared::Shared;
+use crate::shared::{Shared, Wanted};
 use crate::writer::{Answer, BeforeSync, QUEUE_LEN, Request};
 
 /// Threads that read the database.
@@ -49,6 +49,8 @@ pub struct SledStore {
     files: Files,
     readers: Pool,
     blob_threads: Pool,
+    /// Held by the one backup that is being made.
+    backups: Arc<Semaphore>,
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -110,42 +112,10 @@ impl SledStore {
             files,
             readers: Pool::new("reader", READERS).map_err(no_thread)?,
             blob_threads: Pool::new("blobs", BLOB_THREADS).map_err(no_thread)?,
+            backups: Arc::new(Semaphore::new(1)),
             requests: Some(requests),
             writer: Some(writer),
         })
-    }
-
-    /// Looks at everything in the store, as [`doctor`](crate::doctor) does in a directory that no process uses. The store
-    /// is read and written meanwhile, a little slower.
-    pub async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
-        self.shared.alive()?;
-        let (shared, files) = (Arc::clone(&self.shared), self.files.clone());
-        let job = move || {
-            let mut diagnosis = Diagnosis::default();
-            doctor::examine(&*shared, &files, &mut diagnosis)?;
-            Ok((diagnosis, shared.applied()))
-        };
-        let (diagnosis, applied) = panics::apart("doctor", job).await?;
-        self.shared.until_synced(applied).await?;
-        Ok(diagnosis)
-    }
-
-    /// Makes a whole data directory in `to`, which must be empty or not be there: all units that were acknowledged
-    /// before the call, each later one as a whole or not at all, with their definitions and blobs. The store is read
-    /// and written meanwhile. Blobs of runs that are deleted meanwhile are removed afterwards.
-    ///
-    /// The backup is durable, and has been opened and looked at, when this returns. One that is cut off, by a crash or
-    /// an error, leaves a directory that every open refuses as unfinished; remove it.
-    ///
-    /// Fails as [`StoreError::Unusable`] where `to` can't be used, where another backup is being made, and where what
-    /// was written can't be read back.
-    pub async fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
-        self.shared.alive()?;
-        let (shared, files, own, to) = (Arc::clone(&self.shared), self.files.clone(), self.path.clone(), to.to_owned());
-        let rows = panics::apart("backup", move || backup::rows(&shared, &files, &own, &to)).await?;
-        self.shared.until_synced(rows.applied).await?;
-        let files = self.files.clone();
-        panics::apart("backup", move || rows.complete(&files)).await
     }
 
     /// Reads, and gives what was read once it is durable.
@@ -213,6 +183,41 @@ impl Drop for SledStore {
             // The writer guards what it does, so it does not panic.
             let _ = writer.join();
         }
+    }
+}
+
+/// Blobs of runs that are deleted meanwhile are removed afterwards.
+#[async_trait]
+impl Keeper for SledStore {
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        self.shared.alive()?;
+        let (shared, files) = (Arc::clone(&self.shared), self.files.clone());
+        let waiting = Arc::new(());
+        let waits = Arc::downgrade(&waiting);
+        let job = move || {
+            let diagnosis = doctor::beside(&Wanted { looked: &*shared, waits }, &files)?;
+            Ok((diagnosis, shared.applied()))
+        };
+        let (diagnosis, applied) = panics::apart("doctor", job).await?;
+        self.shared.until_synced(applied).await?;
+        Ok(diagnosis)
+    }
+
+    /// One that is cut off, by a crash or an error, leaves a directory that every open refuses as unfinished.
+    ///
+    /// Fails as [`StoreError::Unusable`] where `to` can't be used, and where what was written can't be read back.
+    async fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
+        self.shared.alive()?;
+        let turn = backup::turn(&self.backups, &self.path)?;
+        let waiting = Arc::new(());
+        let (shared, files, own) = (Arc::clone(&self.shared), self.files.clone(), self.path.clone());
+        let (target, waits) = (to.to_owned(), Arc::downgrade(&waiting));
+        let job = move || backup::rows(&Wanted { looked: &*shared, waits }, &files, &own, &target, turn);
+        let rows = panics::apart("backup", job).await.map_err(|error| backup::named(to, error))?;
+        self.shared.until_synced(rows.applied).await?;
+        let (files, waits) = (self.files.clone(), Arc::downgrade(&waiting));
+        let made = panics::apart("backup", move || rows.complete(&files, &waits)).await;
+        made.map_err(|error| backup::named(to, error))
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use dice::{Dice, seed};
 use engine_core::id::Seq;
 use engine_store::conformance::{big, event, run, unit_of};
-use engine_store::{CommitError, Filter, Mark, Store, StoreError, Unit};
+use engine_store::{CommitError, Filter, Keeper, Mark, Store, StoreError, Unit};
 use engine_store_sled::{SledStore, doctor};
 use filled::{copy, copy_file, fill, folder, read_lists, read_run};
 

@@ -11,8 +11,8 @@ use engine_core::id::{Digest, Seq};
 use engine_store::codec;
 use engine_store::conformance::{at, row, run};
 use engine_store::keys::{self, Space};
-use engine_store::{Class, IndexRow, Store, StoreError};
-use engine_store_sled::{Definitions, Diagnosis, SledStore, doctor, doctor_repair};
+use engine_store::{Class, Diagnosis, IndexRow, Keeper, Store, StoreError};
+use engine_store_sled::{Definitions, SledStore, doctor, doctor_repair};
 use filled::{
     DEFINITION, EVENTS, all_rows, blob_bytes, copy, fill, folder, open_tree, read_lists, read_run, rebuild, timer,
 };

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use engine_core::id::Seq;
 use engine_store::conformance::{big, event, run, unit_of};
 use engine_store::keys::{self, Space};
-use engine_store::{Store, StoreError};
+use engine_store::{Keeper, Store, StoreError};
 use engine_store_sled::{SledStore, compact, compact_with, doctor};
 use filled::{all_rows, copy, fence_of, fill, folder, read_lists, read_run, write_run};
 

@@ -12,6 +12,7 @@ pub mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
+mod keeping;
 pub mod keys;
 mod memory;
 mod page;
@@ -26,6 +27,7 @@ use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 
 pub use error::{CommitError, StoreError};
+pub use keeping::{BackedUp, Counts, Diagnosis, Finding, Keeper};
 pub use memory::{Gate, MemoryStore};
 pub use page::{Cursor, Page};
 pub use row::{Class, Filter, InboxRow, IndexRow, Status, TimerClock, TimerKey, TimerRow};

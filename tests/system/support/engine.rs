@@ -43,6 +43,11 @@ impl Engine {
         Running::new(self.spawn(arguments)).end()
     }
 
+    /// Runs a verb to its end, in this working directory.
+    pub(crate) fn verb_in(&self, directory: &Path, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).current_dir(directory).output().unwrap())
+    }
+
     /// Runs a verb without waiting for it.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()

@@ -9,7 +9,7 @@ use crate::print;
 use crate::verbs::Context;
 
 pub(super) async fn compact(context: &Context) -> Result<Outcome, CliError> {
-    let done = context.directory.offline(engine_store_sled::compact).await?;
+    let done = context.directory.alone(engine_store_sled::compact).await?;
     match context.format {
         Format::Json => print::json(&json!({ "before": done.before, "after": done.after })),
         Format::Text => print::line(&format!("{} before, {} now", size(done.before), size(done.after))),

@@ -4,24 +4,27 @@ use engine_core::definition::Definition;
 use engine_core::event::{Event, Recorded};
 use engine_core::id::RunId;
 use engine_runtime::rebuild;
-use engine_store_sled::{Definitions, Diagnosis, Rebuilt, Repaired};
+use engine_store::Diagnosis;
+use engine_store_sled::{Definitions, Rebuilt, Repaired};
 use serde_json::{Value, json};
 
 use crate::arguments::Format;
 use crate::error::CliError;
 use crate::exit::Outcome;
+use crate::keeping::Done;
 use crate::print;
 use crate::render::{count, one_line};
 use crate::verbs::Context;
 
 pub(super) async fn doctor(context: &Context, repair: bool) -> Result<Outcome, CliError> {
     let repaired = if repair { Some(mended(context).await?) } else { None };
-    let diagnosis = context.directory.diagnosis().await?;
+    let Done { what: diagnosis, by } = context.directory.diagnosis().await?;
     match context.format {
         Format::Json => {
             let mut document = document(&diagnosis);
-            if let (Value::Object(fields), Some(repaired)) = (&mut document, &repaired) {
-                fields.insert("repaired".to_owned(), repairs(repaired));
+            if let Value::Object(fields) = &mut document {
+                fields.insert("process".to_owned(), json!(by));
+                fields.extend(repaired.as_ref().map(|repaired| ("repaired".to_owned(), repairs(repaired))));
             }
             print::json(&document);
         }
@@ -30,13 +33,14 @@ pub(super) async fn doctor(context: &Context, repair: bool) -> Result<Outcome, C
                 print::lines(&told(repaired));
             }
             print::lines(&lines(&diagnosis, &context.directory.path().display().to_string()));
+            print::lines(&not_looked_at(&diagnosis, by));
         }
     }
     Ok(if diagnosis.is_sound() { Outcome::Completed } else { Outcome::DirectoryUnusable })
 }
 
 async fn mended(context: &Context) -> Result<Repaired, CliError> {
-    context.directory.offline(|path| engine_store_sled::doctor_repair(path, &rebuilt)).await
+    context.directory.alone(|path| engine_store_sled::doctor_repair(path, &rebuilt)).await
 }
 
 /// What follows from a run's history, for the store, which does not fold.
@@ -63,6 +67,7 @@ pub(super) fn document(diagnosis: &Diagnosis) -> Value {
         "sound": diagnosis.is_sound(),
         "findings": findings.collect::<Vec<_>>(),
         "more": diagnosis.more,
+        "left_out": diagnosis.left_out,
         "counts": {
             "runs": counts.runs, "events": counts.events, "timers": counts.timers, "inbox": counts.inbox,
             "claims": counts.claims, "definitions": counts.definitions, "blobs": counts.blobs,
@@ -93,6 +98,16 @@ fn lines(diagnosis: &Diagnosis, directory: &str) -> Vec<String> {
     lines
 }
 
+/// What another process, which has the directory, could not look at.
+fn not_looked_at(diagnosis: &Diagnosis, by: Option<u32>) -> Vec<String> {
+    let Some(pid) = by.filter(|_| !diagnosis.left_out.is_empty()) else { return Vec::new() };
+    let what = diagnosis.left_out.join(", ");
+    vec![
+        format!("looked at by process {pid}, which has the directory; not looked at while it runs: {what}"),
+        format!("  process {pid} looked at that when it opened the directory; stop it to have it looked at again"),
+    ]
+}
+
 fn repairs(repaired: &Repaired) -> Value {
     let left = repaired.left.len() as u64 + repaired.more;
     json!({ "runs": repaired.runs, "changed": repaired.changed, "rows": repaired.rows, "left": left })
@@ -110,7 +125,7 @@ fn told(repaired: &Repaired) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use engine_store_sled::{Counts, Finding};
+    use engine_store::{Counts, Finding};
 
     use super::*;
 
@@ -123,7 +138,7 @@ mod tests {
             remedy: "`doctor --repair` writes it anew".to_owned(),
         };
         let counts = Counts { runs: 2, ..Counts::default() };
-        let diagnosis = Diagnosis { findings: vec![finding], more: 0, counts };
+        let diagnosis = Diagnosis { findings: vec![finding], counts, ..Diagnosis::default() };
         let told = lines(&diagnosis, "data");
         assert_eq!(told[0], "the index row of run 1: it is damaged");
         assert_eq!(told[1], "  `doctor --repair` writes it anew");

@@ -77,6 +77,16 @@ impl<E: Into<Refusal>> From<E> for AskError {
     }
 }
 
+impl From<AskError> for StoreError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Lost(_) => Self::Closed,
+            AskError::Refused(refusal) => Self::Unusable(refusal.message),
+            AskError::Store(error) => error,
+        }
+    }
+}
+
 impl Client {
     /// Finds the process that has the directory; also says whether it is about to give it up.
     ///
@@ -238,32 +248,41 @@ impl Client {
         if hello.pid != self.pid {
             return Err(AskError::Lost(format!("process {} has it now", hello.pid)));
         }
-        let answer = async {
-            let bytes = codec::message(&ask).map_err(invalid)?;
-            frame::write(&mut stream, &bytes).await?;
-            let bytes = frame::read(&mut stream, bounds::MESSAGE_LEN).await?;
-            codec::read_message(&bytes).map_err(invalid)
-        };
-        match timeout(bounds::ANSWER_TIME, answer).await.map_err(|elapsed| lost(elapsed.into()))?.map_err(lost)? {
-            Reply::Leaving => Err(AskError::Lost(format!("process {} gives it up", self.pid))),
-            Reply::Refused(refusal) => Err(AskError::Refused(refusal)),
-            reply => Ok((reply, stream)),
+        send(&mut stream, &ask).await.map_err(lost)?;
+        loop {
+            match receive(&mut stream).await.map_err(lost)? {
+                Reply::Working => {}
+                Reply::Leaving => return Err(AskError::Lost(format!("process {} gives it up", self.pid))),
+                Reply::Refused(refusal) => return Err(AskError::Refused(refusal)),
+                reply => return Ok((reply, stream)),
+            }
         }
+    }
+
+    /// The same for what reads and keeps stores: a process that was lost is [`StoreError::Closed`].
+    pub(crate) async fn told(&self, ask: Ask) -> Result<Reply, StoreError> {
+        Ok(self.ask(ask).await?.0)
     }
 }
 
 #[async_trait]
 impl Looker for Client {
-    /// A process that was lost is [`StoreError::Closed`].
     async fn look(&self, look: Look) -> Result<Looked, StoreError> {
-        match self.ask(Ask::Look(look)).await {
-            Ok((Reply::Looked(looked), _)) => looked,
-            Ok((reply, _)) => Err(StoreError::Unusable(other(&reply).to_string())),
-            Err(AskError::Lost(_)) => Err(StoreError::Closed),
-            Err(AskError::Refused(refusal)) => Err(StoreError::Unusable(refusal.message)),
-            Err(AskError::Store(error)) => Err(error),
+        match self.told(Ask::Look(look)).await? {
+            Reply::Looked(looked) => looked,
+            reply => Err(other(&reply).into()),
         }
     }
+}
+
+async fn send(stream: &mut UnixStream, ask: &Ask) -> io::Result<()> {
+    let bytes = codec::message(ask).map_err(invalid)?;
+    timeout(bounds::ANSWER_TIME, frame::write(stream, &bytes)).await?
+}
+
+async fn receive(stream: &mut UnixStream) -> io::Result<Reply> {
+    let bytes = timeout(bounds::ANSWER_TIME, frame::read(stream, bounds::MESSAGE_LEN)).await??;
+    codec::read_message(&bytes).map_err(invalid)
 }
 
 /// Connects, and learns who answers.
@@ -290,7 +309,7 @@ fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Err
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn other(reply: &Reply) -> AskError {
+pub(crate) fn other(reply: &Reply) -> AskError {
     tracing::error!(?reply, "another question was answered");
     AskError::Store(StoreError::Unusable(
         "the process that has the data directory answered another question".to_owned(),

@@ -1,4 +1,4 @@
-//! Runs that were handed in: the process stays until they rest, and then takes in no more.
+//! What was handed in, mostly runs: the process stays until they rest, and then takes in no more.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,7 +22,7 @@ struct Count {
     leaving: bool,
 }
 
-/// A run that was handed in and does not rest yet.
+/// A run that was handed in and does not rest yet, or something else that is done for another process.
 #[derive(Debug)]
 pub(crate) struct Stay {
     handed: HandedIn,
@@ -49,6 +49,12 @@ impl HandedIn {
     /// How many runs it stays for.
     pub(crate) fn runs(&self) -> usize {
         self.count.borrow().runs.len()
+    }
+
+    /// How much else it stays for.
+    pub(crate) fn others(&self) -> usize {
+        let count = self.count.borrow();
+        count.stays.saturating_sub(count.runs.values().sum())
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

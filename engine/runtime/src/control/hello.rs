@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The shapes of the messages that follow. Raised with every change of them.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// What each side says first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -1,17 +1,19 @@
 //! What each question is answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine_core::definition::Definition;
 use engine_core::event::Event;
 use engine_core::id::{RunId, Seq};
 use engine_core::request::Request;
-use engine_store::StoreError;
+use engine_store::{Keeper, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::bounds;
 use crate::control::handed::{HandedIn, Stay};
+use crate::control::keep::{Keep, keep};
 use crate::control::lacks::lacks;
 use crate::control::look::look;
 use crate::control::refusal::{Refusal, RefusalKind};
@@ -25,6 +27,7 @@ use crate::start::{Start, Started};
 /// The engine that answers, and what was handed to it.
 pub(crate) struct Serving {
     pub(crate) engine: Engine,
+    pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) handed: HandedIn,
 }
 
@@ -76,9 +79,18 @@ impl Serving {
                 Err(error) => Reply::Refused(LoadError::Store(error).into()),
             },
             Ask::Request { run, request } => self.request(run, request).await,
+            Ask::Keep(keep) => self.keep(keep).await,
             Ask::Wait { run, after } => self.wait(run, after, bounds::WAIT_TIME).await,
         };
         (reply, None)
+    }
+
+    /// Does something with the directory as a whole.
+    pub(crate) async fn keep(&self, asked: Keep) -> Reply {
+        match keep(&*self.keeper, asked).await {
+            Err(StoreError::Closed) => Reply::Leaving,
+            kept => Reply::Kept(kept),
+        }
     }
 
     /// Whether the directory is about to be given up.

@@ -1,10 +1,11 @@
 //! The socket of the process that has the directory.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_store::codec;
+use engine_store::{Keeper, codec};
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,7 +16,9 @@ use crate::bounds;
 use crate::control::frame;
 use crate::control::handed::HandedIn;
 use crate::control::hello::Hello;
+use crate::control::keep::Keep;
 use crate::control::place::{self, Place};
+use crate::control::refusal::{Refusal, RefusalKind};
 use crate::control::serve::{Serving, Staying};
 use crate::control::wire::{Ask, Reply};
 use crate::engine::Engine;
@@ -28,15 +31,15 @@ pub struct Control {
 }
 
 impl Control {
-    /// Listens, for an engine whose process has the directory's lock. One that only asks something and goes again
-    /// takes no runs in.
+    /// Listens, for an engine whose process has the directory's lock. `keeper` keeps its store. A process that only
+    /// asks something and goes again takes nothing in.
     ///
     /// # Errors
     /// Where no socket can be made. The engine works all the same, but nobody beside it can be answered.
-    pub fn serve(engine: Engine, place: Place, takes_runs_in: bool) -> io::Result<Self> {
+    pub fn serve(engine: Engine, keeper: Arc<dyn Keeper>, place: Place, takes_runs_in: bool) -> io::Result<Self> {
         place.make()?;
         let listener = UnixListener::bind(place.socket())?;
-        let serving = Arc::new(Serving { engine, handed: HandedIn::new() });
+        let serving = Arc::new(Serving { engine, keeper, handed: HandedIn::new() });
         if !takes_runs_in {
             serving.handed.leave();
         }
@@ -49,12 +52,17 @@ impl Control {
         self.serving.handed.runs()
     }
 
-    /// Waits until all runs that were handed in rest. Then nothing is taken in any more.
+    /// Whether it does something else for another process, as a backup.
+    pub fn is_keeping(&self) -> bool {
+        self.serving.handed.others() > 0
+    }
+
+    /// Waits until all runs that were handed in rest, and all else is done. Then nothing is taken in any more.
     pub async fn settled(&self) {
         self.serving.handed.settled().await;
     }
 
-    /// Takes no run in any more. Whoever wants to hand one in waits for the next process that has the directory.
+    /// Takes nothing in any more. Whoever wants to hand a run in waits for the next process that has the directory.
     pub fn leave(&self) {
         self.serving.handed.leave();
     }
@@ -104,6 +112,7 @@ struct Bounded {
     large: Semaphore,
     waits: Semaphore,
     farewells: Semaphore,
+    keepings: Semaphore,
 }
 
 impl Default for Bounded {
@@ -112,6 +121,7 @@ impl Default for Bounded {
             large: Semaphore::new(bounds::LARGE_MESSAGES),
             waits: Semaphore::new(bounds::WAITS),
             farewells: Semaphore::new(bounds::FAREWELLS),
+            keepings: Semaphore::new(bounds::KEEPINGS),
         }
     }
 }
@@ -140,17 +150,19 @@ async fn converse(
         return Ok(());
     }
     let ask = timeout(bounds::ANSWER_TIME, read_ask(&mut stream, &bounded.large)).await??;
-    let (reply, staying) = if let Ask::Wait { run, after } = ask {
-        let patience = bounded.waits.try_acquire().map(|permit| (bounds::WAIT_TIME, permit)).ok();
-        let time = patience.as_ref().map_or(Duration::ZERO, |(time, _)| *time);
-        tokio::select! {
-            biased;
-            reply = serving.wait(run, after, time) => (reply, None),
-            // Nobody waits any more.
-            _ = stream.read_u8() => return Ok(()),
+    let (reply, staying) = match ask {
+        Ask::Wait { run, after } => {
+            let patience = bounded.waits.try_acquire().map(|permit| (bounds::WAIT_TIME, permit)).ok();
+            let time = patience.as_ref().map_or(Duration::ZERO, |(time, _)| *time);
+            tokio::select! {
+                biased;
+                reply = serving.wait(run, after, time) => (reply, None),
+                // Nobody waits any more.
+                _ = stream.read_u8() => return Ok(()),
+            }
         }
-    } else {
-        serving.answer(ask).await
+        Ask::Keep(asked) => return keep(serving, bounded, stream, asked).await,
+        ask => serving.answer(ask).await,
     };
     let told = tell(&mut stream, &reply).await;
     drop(slot);
@@ -158,6 +170,26 @@ async fn converse(
         stay(staying, stream, bounded).await;
     }
     told
+}
+
+/// Does something with the directory as a whole, and gives signs of life meanwhile. The process stays until the answer
+/// is told. It is given up where nobody waits for it any more.
+async fn keep(serving: &Serving, bounded: &Bounded, mut stream: UnixStream, asked: Keep) -> io::Result<()> {
+    let Some(_stay) = serving.handed.enter() else { return tell(&mut stream, &Reply::Leaving).await };
+    let Ok(_permit) = bounded.keepings.try_acquire() else {
+        let pid = std::process::id();
+        let busy = format!("process {pid} copies or looks through the data directory for others. Try again later");
+        return tell(&mut stream, &Reply::Refused(Refusal::new(RefusalKind::NotNow, busy))).await;
+    };
+    let mut work = pin!(serving.keep(asked));
+    loop {
+        tokio::select! {
+            biased;
+            reply = &mut work => return tell(&mut stream, &reply).await,
+            _ = stream.read_u8() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            () = tokio::time::sleep(bounds::SIGN_OF_LIFE) => tell(&mut stream, &Reply::Working).await?,
+        }
+    }
 }
 
 async fn read_ask(stream: &mut UnixStream, large: &Semaphore) -> io::Result<Ask> {

@@ -6,6 +6,7 @@ use engine_store::StoreError;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::control::keep::{Keep, Kept};
 use crate::control::look::{Look, Looked};
 use crate::control::refusal::Refusal;
 use crate::handle::Report;
@@ -18,6 +19,8 @@ pub(crate) enum Ask {
     Drives(RunId),
     /// Something to be read.
     Look(Look),
+    /// Something to be done with the directory as a whole.
+    Keep(Keep),
     /// Which runs are to be taken up after a restart.
     Recover,
     /// A request to a run.
@@ -37,6 +40,10 @@ pub(crate) enum Reply {
     Drives(bool),
     /// What was read.
     Looked(Result<Looked, StoreError>),
+    /// What came of it.
+    Kept(Result<Kept, StoreError>),
+    /// A sign of life: the answer is still to come.
+    Working,
     /// Those runs.
     Runs(Vec<RunId>),
     /// The answer to a request.

@@ -8,6 +8,7 @@ use engine_runtime::{Engine, Finished, Reuse, Start, read};
 use engine_store::{Filter, MemoryStore, Store, StoreError};
 use serde_json::json;
 
+use crate::keeping::Unasked;
 use crate::world::{SOON, World, chain, definition, options, start};
 
 struct Beside {
@@ -21,7 +22,7 @@ impl Beside {
     async fn open() -> Self {
         let (store, dir) = (Arc::new(MemoryStore::new()), tempfile::tempdir().unwrap());
         let engine = Engine::open(store.clone(), options(&World::new())).await.unwrap();
-        let control = Control::serve(engine.clone(), Place::of(dir.path()).unwrap(), true).unwrap();
+        let control = Control::serve(engine.clone(), Arc::new(Unasked), Place::of(dir.path()).unwrap(), true).unwrap();
         Self { engine, store, control, dir }
     }
 

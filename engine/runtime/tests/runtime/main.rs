@@ -5,6 +5,7 @@ mod clocks;
 mod control;
 mod group_commit;
 mod http_client;
+mod keeping;
 mod poison;
 mod recovery;
 mod requests_by_phase;

@@ -16,6 +16,7 @@ use engine_store::MemoryStore;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::keeping::Unasked;
 use crate::stage::Stage;
 use crate::world;
 
@@ -145,7 +146,7 @@ impl Owner {
             return Self { engine, socket: None };
         }
         let place = Place::of(directory.path()).unwrap();
-        let control = Control::serve(engine.clone(), place.clone(), true).unwrap();
+        let control = Control::serve(engine.clone(), Arc::new(Unasked), place.clone(), true).unwrap();
         let (client, _) = Client::connect(place).await.unwrap();
         Self { engine, socket: Some((control, client)) }
     }

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use engine_core::id::{Digest, RunId};
 use engine_store::codec::{Current, Present, State, TimerOf};
 use engine_store::keys::{self, Space};
-use engine_store::{Claim, ClaimState, StoreError, TimerRow};
+use engine_store::{Claim, ClaimState, Diagnosis, Finding, StoreError, TimerRow};
 
-use super::report::{Diagnosis, Finding};
 use super::{REPAIR, RESTORE};
 use crate::blobs::Files;
 use crate::database::{self, Database};

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use engine_core::event::{Event, Recorded};
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::payload::Payload;
-use engine_store::StoreError;
 use engine_store::codec;
 use engine_store::keys::{self, Space};
+use engine_store::{Diagnosis, Finding, StoreError};
 
 use super::RESTORE;
-use super::report::{Diagnosis, Finding};
 use crate::blobs::Files;
 use crate::database::Database;
 use crate::shared::Look;

@@ -2,7 +2,6 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `report` | what is found |
 //! | `runs` | goes from run to run, whatever rows they have |
 //! | `history` | one run's events, and the blobs that they name |
 //! | `rows` | one run's other rows against its history |
@@ -12,13 +11,12 @@
 mod beside;
 mod history;
 mod repair;
-mod report;
 mod rows;
 mod runs;
 
 use std::path::Path;
 
-use engine_store::StoreError;
+use engine_store::{Diagnosis, StoreError};
 
 use crate::blobs::Files;
 use crate::compact;
@@ -28,7 +26,6 @@ use crate::panics;
 use crate::shared::Look;
 
 pub use repair::{Definitions, Rebuild, Rebuilt, Repaired, doctor_repair};
-pub use report::{Counts, Diagnosis, Finding};
 
 /// What to do about something that can't be made up from what is left.
 const RESTORE: &str = "put a backup of the whole data directory in its place";
@@ -43,7 +40,7 @@ const REPAIR: &str = "stop the process that uses the data directory and have the
 /// compaction that was cut off is brought to its end, and sled brings its own files into order, as at every open.
 ///
 /// What is wrong is in the [`Diagnosis`]. Fails as [`StoreError::InUse`] where a process uses the directory (ask that
-/// one, by [`SledStore::diagnose`](crate::SledStore::diagnose)), and as [`StoreError::Unusable`] where it is not a
+/// one, by [`Keeper::diagnose`](engine_store::Keeper::diagnose)), and as [`StoreError::Unusable`] where it is not a
 /// data directory at all.
 pub fn doctor(path: &Path) -> Result<Diagnosis, StoreError> {
     panics::aside("doctor", || {
@@ -64,6 +61,19 @@ pub fn doctor(path: &Path) -> Result<Diagnosis, StoreError> {
         database.release(&directory.database());
         Ok(diagnosis)
     })
+}
+
+/// What can't be looked at while a store is in use. Whoever opened it had that looked at.
+const ONLY_WHEN_STOPPED: [&str; 2] =
+    ["the log of the database", "the watermark (whether everything acknowledged is there)"];
+
+/// Looks at everything in an open store, while it is read and written, a little slower.
+pub(crate) fn beside(look: &impl Look, files: &Files) -> Result<Diagnosis, StoreError> {
+    let _held = files.hold();
+    let left_out = ONLY_WHEN_STOPPED.map(str::to_owned).into();
+    let mut diagnosis = Diagnosis { left_out, ..Diagnosis::default() };
+    examine(look, files, &mut diagnosis)?;
+    Ok(diagnosis)
 }
 
 /// Looks at everything behind this database.

@@ -9,10 +9,9 @@ use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
 use engine_store::codec::{self, InboxId, Present, Row, TimerOf};
 use engine_store::keys::{self, Space};
-use engine_store::{Claim, ClaimState, InboxRow, IndexRow, StoreError, TimerClock, TimerRow};
+use engine_store::{Claim, ClaimState, Diagnosis, Finding, InboxRow, IndexRow, StoreError, TimerClock, TimerRow};
 
 use super::history::Told;
-use super::report::{Diagnosis, Finding};
 use super::runs::Runs;
 use super::{RESTORE, history};
 use crate::blobs::Files;

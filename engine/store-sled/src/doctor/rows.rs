@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_store::codec::{InboxId, MarkValue, Present, Row, TimerOf};
 use engine_store::keys::{self, Space};
-use engine_store::{Claim, ClaimState, InboxRow, IndexRow, StoreError, TimerRow};
+use engine_store::{Claim, ClaimState, Diagnosis, Finding, InboxRow, IndexRow, StoreError, TimerRow};
 
 use super::history::{self, Told};
-use super::report::{Diagnosis, Finding};
 use super::{REPAIR, RESTORE};
 use crate::blobs::Files;
 use crate::database::{self, Database};
@@ -33,7 +32,9 @@ pub(super) fn examine(
         let rest = told.rest(database, run)?;
         let is_there = database.has(&keys::of_run(Space::Events, run));
         let index = Checked::of(database, run, &mut found).index()?;
-        if matches!(is_there, Ok(false)) && index == Index::Absent && told.last > Seq(0) {
+        // While a long history was removed in pieces, its end alone may have been there.
+        let was_there = told.last > Seq(0) || told.broken.is_some();
+        if matches!(is_there, Ok(false)) && index == Index::Absent && was_there {
             return Ok(None);
         }
         let mut checked = Checked::of(database, run, &mut found);

@@ -1,11 +1,10 @@
 //! Going from run to run, whatever rows they have left.
 
 use engine_core::id::RunId;
-use engine_store::StoreError;
 use engine_store::keys::{self, Space};
+use engine_store::{Diagnosis, StoreError};
 
 use super::RESTORE;
-use super::report::Diagnosis;
 use crate::removal::CLASSES;
 use crate::shared::Look;
 

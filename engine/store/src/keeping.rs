@@ -1,15 +1,49 @@
-//! What the doctor says.
+//! A store's data as a whole: whether it is sound, and copies of it.
 
 use std::fmt;
+use std::path::Path;
 
+use async_trait::async_trait;
 use engine_core::id::RunId;
-use engine_store::StoreError;
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+
+/// Keeps the data of an open store, which is read and written meanwhile.
+///
+/// Whoever drops the future gives the work up: it ends soon, and what it has made is not taken for a whole.
+#[async_trait]
+pub trait Keeper: Send + Sync + 'static {
+    /// Looks at everything that can be looked at while the store is in use, and says what could not be. What is
+    /// written meanwhile is no damage.
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError>;
+
+    /// Makes a whole data directory in `to`, an absolute path: all units that were acknowledged before the call, each
+    /// later one as a whole or not at all, with their definitions and blobs. It is durable, and has been opened and
+    /// looked at, when this returns.
+    ///
+    /// `to` must be empty, not be there, or hold what is left of a backup that was cut off: that is made anew.
+    ///
+    /// One backup is made at a time; another one is refused meanwhile, as [`StoreError::Unusable`].
+    async fn backup(&self, to: &Path) -> Result<BackedUp, StoreError>;
+}
+
+/// What a backup holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// The number of the last batch in it.
+    pub commit: u64,
+    /// Rows of the database.
+    pub rows: u64,
+    /// What the doctor said of the backup. Where something is wrong, it is in the original too.
+    pub diagnosis: Diagnosis,
+}
 
 /// Findings that are told one by one; more are counted.
 const FINDINGS: usize = 1_000;
 
 /// What is wrong in a store, and what there is.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// What is wrong, the first thousand of it.
     pub findings: Vec<Finding>,
@@ -17,10 +51,12 @@ pub struct Diagnosis {
     pub more: u64,
     /// What there is.
     pub counts: Counts,
+    /// What was not looked at, because the store was in use.
+    pub left_out: Vec<String>,
 }
 
 /// One thing that is wrong.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// What is concerned, as "the index row of run …".
     pub what: String,
@@ -33,7 +69,7 @@ pub struct Finding {
 }
 
 /// What there is in a store.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Runs that have an index row or a history.
     pub runs: u64,
@@ -59,7 +95,8 @@ impl Diagnosis {
         self.findings.is_empty() && self.more == 0
     }
 
-    pub(crate) fn find(&mut self, finding: Finding) {
+    /// Notes a finding, or counts it where there are too many.
+    pub fn find(&mut self, finding: Finding) {
         if self.findings.len() < FINDINGS {
             self.findings.push(finding);
         } else {
@@ -68,7 +105,7 @@ impl Diagnosis {
     }
 
     /// Notes that something can't be read.
-    pub(crate) fn find_error(&mut self, run: Option<RunId>, what: &str, error: &StoreError, remedy: &str) {
+    pub fn find_error(&mut self, run: Option<RunId>, what: &str, error: &StoreError, remedy: &str) {
         let (what, why) = match error {
             StoreError::Damaged { what, why } => (what.clone(), why.clone()),
             other => (what.to_owned(), other.to_string()),
@@ -77,7 +114,10 @@ impl Diagnosis {
     }
 
     /// The same as `read`, with what is damaged noted instead. What concerns the whole store is an error still.
-    pub(crate) fn read<T>(
+    ///
+    /// # Errors
+    /// Those that concern the whole store.
+    pub fn read<T>(
         &mut self,
         run: Option<RunId>,
         read: Result<T, StoreError>,
@@ -94,7 +134,7 @@ impl Diagnosis {
     }
 
     /// Adds what was found apart.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.more += other.more;
         for finding in other.findings {
             self.find(finding);
@@ -108,6 +148,7 @@ impl Diagnosis {
         all.definitions += more.definitions;
         all.blobs += more.blobs;
         all.orphan_blobs += more.orphan_blobs;
+        self.left_out.extend(other.left_out);
     }
 }
 
