@@ -1,8 +1,6 @@
 //! Follows a run to its end, to where it waits for an operator, or until the process is asked to stop. A run that was
 //! paused before is not followed.
 
-use std::time::Duration;
-
 use engine_core::id::{RunId, Seq};
 use engine_core::state::Status;
 use engine_runtime::control::{AskError, Refusal, RefusalKind};
@@ -21,9 +19,6 @@ use crate::render::report::{self as text, Wording};
 use crate::report::Report;
 use crate::set_aside;
 use crate::verbs::Context;
-
-/// How often a terminal is brought up to date.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Has a run driven on, shows it meanwhile, and says what became of it. `past` is its last event before this command
 /// came to it; `extra` goes into the JSON document.
@@ -86,8 +81,7 @@ async fn follow(
     progress: &mut dyn Progress,
 ) -> Result<Finished, AskError> {
     let mut interrupt = reach.interrupt();
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut ticks = progress::ticks();
     loop {
         let news = tokio::select! {
             biased;
@@ -128,7 +122,7 @@ async fn stop(
     progress.say(&context.stopping());
     let stopped = reach.stop();
     tokio::pin!(stopped);
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = progress::ticks();
     let mut finished = None;
     loop {
         tokio::select! {

@@ -264,7 +264,7 @@ impl StepReport {
         Self { name: name.clone(), state: state.clone(), undoable, on_failure: false, residue: false }
     }
 
-    /// What it may have done. Whoever looks holds the data directory, so what is in flight by the history was cut off.
+    /// What it may have done. Of what is in flight by the history nobody knows yet, or ever.
     pub(crate) fn effect(&self) -> Effect {
         if self.state.forward == Forward::InFlight { Effect::Unknown } else { self.state.effect }
     }

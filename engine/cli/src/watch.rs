@@ -1,7 +1,6 @@
 //! A run that another process drives, as it goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
@@ -14,10 +13,7 @@ use tokio::sync::mpsc;
 use crate::directory::DataDirectory;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-
-/// How often a terminal is brought up to date.
-const TICK: Duration = Duration::from_millis(100);
+use crate::progress::{self, Progress};
 
 /// Events that are read ahead of who shows them.
 const AHEAD: usize = 64;
@@ -135,8 +131,7 @@ pub(crate) const NOTHING_CHANGED: &str = "Looking changes nothing";
 /// Shows what happens to a run, but for the events up to `past`, until it rests or the process is asked to stop.
 pub(crate) async fn watch(watched: &mut Watched, past: Seq, progress: &mut dyn Progress) -> Result<(), CliError> {
     let mut interrupt = Interrupt::listen(NOTHING_CHANGED.to_owned())?;
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut ticks = progress::ticks();
     loop {
         tokio::select! {
             biased;

@@ -4,13 +4,25 @@ mod plain;
 mod terminal;
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use engine_core::definition::Definition;
 use engine_core::event::{Event, Recorded};
 use engine_core::id::{RunId, Seq};
+use tokio::time::{Interval, MissedTickBehavior};
 
 pub(crate) use plain::Plain;
 use terminal::Terminal;
+
+/// How often a terminal is brought up to date.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The moments at which [`Progress::tick`] is called.
+pub(crate) fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
 
 /// Where progress goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
