@@ -1,6 +1,8 @@
 //! The data directory as a whole: doctor, backup, compact.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -114,8 +116,9 @@ fn the_doctor_looks_beside_the_process_that_drives_and_says_what_it_could_not_se
 /// A backup that its maker can't complete before something is written into the pipe, which it takes for a blob.
 struct Held {
     making: Watched,
-    pipe: PathBuf,
     to: PathBuf,
+    path: PathBuf,
+    pipe: File,
 }
 
 impl Held {
@@ -124,15 +127,23 @@ impl Held {
         let run = place.engine.verb(&["show", "a", "-o", "json"]).assert_exit(0).json()["run"].clone();
         let blobs = place.engine.data_dir.join("blobs").join(run.as_str().unwrap());
         fs::create_dir_all(&blobs).unwrap();
-        let (pipe, to) = (blobs.join("pipe"), place.dir.path().join("copy"));
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (path, to) = (blobs.join("pipe"), place.dir.path().join("copy"));
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let making = place.engine.watch_verb(&["backup", to.to_str().unwrap()]);
-        let began = Instant::now();
-        while !to.join("backup.unfinished").exists() {
-            assert!(began.elapsed() < Duration::from_mins(1), "it never began");
-            std::thread::sleep(Duration::from_millis(5));
+        Self { making, to, pipe: once_it_is_read(&path), path }
+    }
+}
+
+/// The end of a pipe to write into, once somebody reads at the other.
+fn once_it_is_read(path: &Path) -> File {
+    let at_once = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+    let began = Instant::now();
+    loop {
+        match File::options().write(true).custom_flags(at_once).open(path) {
+            Ok(pipe) => return pipe,
+            Err(error) => assert!(began.elapsed() < Duration::from_mins(1), "nobody reads: {error}"),
         }
-        Self { making, pipe, to }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -149,7 +160,8 @@ fn the_owner_stays_until_a_backup_is_made() {
     place.gate.open();
     owner.until_says("staying until");
     assert_eq!(place.status("a"), "Completed");
-    fs::write(&backup.pipe, "no blob").unwrap();
+    (&backup.pipe).write_all(b"no blob").unwrap();
+    drop(backup.pipe);
     backup.making.ended().assert_exit(0).assert_says(&["1 runs", &owner.pid().to_string()]);
     assert_completed(&owner.ended(), "a");
     Engine::new(&backup.to).verb(&["doctor"]).assert_exit(0).assert_says(&["all sound"]);
@@ -161,7 +173,7 @@ fn a_backup_is_made_anew_where_the_owner_goes() {
         let place = Place::with(1);
         let owner = place.run("a", 1);
         let backup = Held::by_owner(&place);
-        fs::remove_file(&backup.pipe).unwrap();
+        fs::remove_file(&backup.path).unwrap();
         owner.signal(signal);
         if signal == "INT" {
             owner.until_says("stopping");

@@ -79,8 +79,8 @@ impl Session {
             }
             if control.is_keeping() {
                 print::note(
-                    "staying until what other commands do with the data directory is done; after Ctrl-C they do it \
-                     themselves",
+                    "staying until what other commands want of the data directory is done; after Ctrl-C they see to it \
+                     without this process",
                 );
             }
         }

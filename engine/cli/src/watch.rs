@@ -76,20 +76,29 @@ impl Teller {
 
     async fn tell_all(&mut self, mut driven: Option<RunHandle>) -> Result<(), CliError> {
         loop {
-            let finished = match driven {
-                Some(handle) => Some(self.tell_of(handle).await),
-                None => None,
-            };
-            if matches!(finished, Some(Finished::Ended(_) | Finished::Stuck(_) | Finished::SetAside(_))) {
+            if let Some(handle) = driven {
+                let finished = self.tell_of(handle).await;
+                if matches!(finished, Finished::Ended(_) | Finished::Stuck(_) | Finished::SetAside(_)) {
+                    return Ok(());
+                }
+            }
+            driven = self.next_driven().await?;
+            if driven.is_none() {
                 return Ok(());
             }
-            // Who drove it may have left before its last events were asked for.
-            self.tell_rest().await?;
-            if !matches!(finished, Some(Finished::Lost)) {
-                return Ok(());
-            }
-            driven = self.driven().await?;
         }
+    }
+
+    /// Tells what is left in the directory, and gives the run as the next process drives it, if one does. The first look
+    /// may have kept that process from the directory, so the second one is believed.
+    async fn next_driven(&mut self) -> Result<Option<RunHandle>, CliError> {
+        for _ in 0..2 {
+            self.tell_rest().await?;
+            if let Some(handle) = self.driven().await? {
+                return Ok(Some(handle));
+            }
+        }
+        Ok(None)
     }
 
     /// The run as the process that has the directory drives it; none where nobody does.

@@ -29,10 +29,11 @@ const ROUNDS: usize = 10;
 /// Rows to copy again in one go.
 const CHUNK: usize = 256;
 
-/// The rows of a backup, to be completed.
+/// The rows of a backup, to be completed. Whoever drops them half done gives up the database before the lock of its
+/// directory, and that before the turn.
 pub(crate) struct Rows {
-    directory: Directory,
     database: Database,
+    directory: Directory,
     state: State,
     count: u64,
     /// Until this batch is durable the rows may not count.
@@ -107,7 +108,7 @@ pub(crate) fn rows(
     drop(noting);
     put(&database, last, &mut rows)?;
     let state: Option<State> = database.get(&keys::state())?;
-    let state = state.ok_or(StoreError::Closed)?;
+    let state = state.ok_or_else(|| unusable(to, "lost what was copied into it. Make another backup"))?;
     Ok(Rows { directory, database, state, count: rows, applied, held, turn })
 }
 
@@ -126,7 +127,8 @@ fn put(database: &Database, writes: Writes, rows: &mut u64) -> Result<(), StoreE
 impl Rows {
     /// Copies the files, looks whether all can be read back, and says that the backup is whole.
     pub(crate) fn complete(self, files: &Files, waits: &Weak<()>) -> Result<BackedUp, StoreError> {
-        let Self { directory, database, state, count, held, applied: _, turn: _turn } = self;
+        // What comes first here goes last.
+        let Self { turn: _turn, directory, database, state, count, held, applied: _ } = self;
         let copies = Files::new(&directory);
         let rows = Wanted { looked: &database, waits: waits.clone() };
         files.copy_to(&copies, |run| rows.look(|rows| removal::needs_blobs(rows, run)))?;

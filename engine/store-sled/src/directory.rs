@@ -87,6 +87,10 @@ impl Directory {
         let directory = Self { path: path.to_owned(), _lock: lock(path)? };
         // Whoever had it until now may have completed it.
         check_free(path)?;
+        // It becomes `format` at the end. Until then it says, from before anything else is there, that this is no whole
+        // directory; what is written in it does not matter.
+        let marker = path.join(UNFINISHED);
+        files::touch_durably(&marker)?;
         for folder in [directory.database(), directory.definitions(), directory.blobs(), directory.temporary()] {
             files::remove_directory(&folder)?;
         }
@@ -94,8 +98,7 @@ impl Directory {
             files::remove_durably(&file)?;
         }
         directory.make_folders(true)?;
-        let temporary = directory.temporary().join("format");
-        files::write_durably(&path.join(UNFINISHED), &temporary, FORMAT.as_bytes())?;
+        files::write_durably(&marker, &directory.temporary().join("format"), FORMAT.as_bytes())?;
         Ok(directory)
     }
 
@@ -299,6 +302,22 @@ pub(crate) fn unusable(path: &Path, what: &str) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A backup that was cut off is no directory at any moment, and the next one takes its place.
+    #[test]
+    fn a_backup_that_has_hardly_begun_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("lock"), "").unwrap();
+        check_free(folder.path()).unwrap();
+        fs::write(folder.path().join(UNFINISHED), "").unwrap();
+        for made in ["tmp", "definitions", "blobs"] {
+            assert!(check_format(folder.path()).unwrap_err().to_string().contains("not finished"), "{made}");
+            check_free(folder.path()).unwrap();
+            fs::create_dir(folder.path().join(made)).unwrap();
+        }
+        drop(Directory::unfinished(folder.path()).unwrap());
+        assert!(check_format(folder.path()).unwrap_err().to_string().contains("not finished"));
+    }
 
     /// A look at a directory that another process is making finds nothing wrong with it at any moment.
     #[test]

@@ -21,6 +21,15 @@ pub(crate) fn write_durably(path: &Path, temporary: &Path, bytes: &[u8]) -> Resu
     written().map_err(|error| failed("writing", path, &error))
 }
 
+/// Makes a file durable that may exist already, as one that says something by being there.
+pub(crate) fn touch_durably(path: &Path) -> Result<(), StoreError> {
+    let touched = || -> io::Result<()> {
+        File::options().create(true).append(true).open(path)?;
+        sync_parent(path)
+    };
+    touched().map_err(|error| failed("writing", path, &error))
+}
+
 /// Makes a directory durable that may exist already.
 pub(crate) fn make_directory(path: &Path) -> Result<(), StoreError> {
     let made = || -> io::Result<()> {

@@ -195,7 +195,7 @@ impl Keeper for SledStore {
         let waiting = Arc::new(());
         let waits = Arc::downgrade(&waiting);
         let job = move || {
-            let diagnosis = doctor::beside(&Wanted { looked: &*shared, waits }, &files)?;
+            let diagnosis = doctor::of_open_store(&Wanted { looked: &*shared, waits }, &files)?;
             Ok((diagnosis, shared.applied()))
         };
         let (diagnosis, applied) = panics::apart("doctor", job).await?;

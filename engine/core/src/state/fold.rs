@@ -135,11 +135,19 @@ impl State {
     }
 
     fn note_answer(&mut self, id: &str, kind: &RequestKind, answer: &Answer) {
-        if *kind == RequestKind::Timeout {
+        match kind {
             // The engine's own request: its id must not stand in the way of somebody else's.
-            self.timeout_answered = true;
-        } else {
-            self.answers.entry(id.to_owned()).or_insert_with(|| answer.clone());
+            RequestKind::Timeout => self.timeout_answered = true,
+            RequestKind::Resolve { .. }
+            | RequestKind::Signal { .. }
+            | RequestKind::Cancel { .. }
+            | RequestKind::Terminate { .. }
+            | RequestKind::Pause
+            | RequestKind::Resume
+            | RequestKind::Rerun { .. }
+            | RequestKind::Delete => {
+                self.answers.entry(id.to_owned()).or_insert_with(|| answer.clone());
+            }
         }
     }
 

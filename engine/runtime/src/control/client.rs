@@ -18,7 +18,7 @@ use crate::control::hello::{self, Hello};
 use crate::control::look::{Look, LookStore, Looked, Looker};
 use crate::control::place::Place;
 use crate::control::refusal::Refusal;
-use crate::control::wire::{Ask, Bytes, HandIn, Reply};
+use crate::control::wire::{Ask, Brief, Bytes, HandIn, Reply};
 use crate::handle::{Report, RunHandle, rests};
 use crate::start::{Start, Started};
 
@@ -112,7 +112,7 @@ impl Client {
     /// # Errors
     /// See [`AskError`].
     pub async fn drives(&self, run: RunId) -> Result<bool, AskError> {
-        match self.ask(Ask::Drives(run)).await? {
+        match self.ask(Brief::Drives(run)).await? {
             (Reply::Drives(drives), _) => Ok(drives),
             (reply, _) => Err(other(&reply)),
         }
@@ -123,7 +123,7 @@ impl Client {
     /// # Errors
     /// See [`AskError`].
     pub async fn recover(&self) -> Result<Vec<RunId>, AskError> {
-        match self.ask(Ask::Recover).await? {
+        match self.ask(Brief::Recover).await? {
             (Reply::Runs(runs), _) => Ok(runs),
             (reply, _) => Err(other(&reply)),
         }
@@ -147,7 +147,7 @@ impl Client {
             reuse: start.reuse,
             faults: faults.map(<[String]>::to_vec),
         };
-        match self.ask(Ask::Start(Box::new(hand_in))).await? {
+        match self.ask(Brief::Start(Box::new(hand_in))).await? {
             (Reply::Started { run, fresh }, stream) => Ok((Started { run, fresh }, Presence { _stream: stream })),
             (reply, _) => Err(other(&reply)),
         }
@@ -158,7 +158,7 @@ impl Client {
     /// # Errors
     /// See [`AskError`].
     pub async fn request(&self, run: RunId, request: Request) -> Result<Answer, AskError> {
-        match self.ask(Ask::Request { run, request }).await? {
+        match self.ask(Brief::Request { run, request }).await? {
             (Reply::Answered(answer), _) => Ok(answer),
             (reply, _) => Err(other(&reply)),
         }
@@ -182,7 +182,7 @@ impl Client {
     }
 
     async fn ask_to_adopt(&self, run: RunId) -> Result<(Report, Presence), AskError> {
-        match self.ask(Ask::Adopt(run)).await? {
+        match self.ask(Brief::Adopt(run)).await? {
             (Reply::Report(Some(report)), stream) => Ok((report, Presence { _stream: stream })),
             (reply, _) => Err(other(&reply)),
         }
@@ -242,13 +242,13 @@ impl Client {
     }
 
     /// Asks one question; gives the connection too, which says that somebody still listens.
-    async fn ask(&self, ask: Ask) -> Result<(Reply, UnixStream), AskError> {
+    async fn ask(&self, ask: impl Into<Ask>) -> Result<(Reply, UnixStream), AskError> {
         let lost = |error: io::Error| AskError::Lost(error.to_string());
         let (mut stream, hello) = greet(&self.place).await.map_err(|error| AskError::Lost(error.to_string()))?;
         if hello.pid != self.pid {
             return Err(AskError::Lost(format!("process {} has it now", hello.pid)));
         }
-        send(&mut stream, &ask).await.map_err(lost)?;
+        send(&mut stream, &ask.into()).await.map_err(lost)?;
         loop {
             match receive(&mut stream).await.map_err(lost)? {
                 Reply::Working => {}
@@ -260,7 +260,7 @@ impl Client {
     }
 
     /// The same for what reads and keeps stores: a process that was lost is [`StoreError::Closed`].
-    pub(crate) async fn told(&self, ask: Ask) -> Result<Reply, StoreError> {
+    pub(crate) async fn told(&self, ask: impl Into<Ask>) -> Result<Reply, StoreError> {
         Ok(self.ask(ask).await?.0)
     }
 }
@@ -268,7 +268,7 @@ impl Client {
 #[async_trait]
 impl Looker for Client {
     async fn look(&self, look: Look) -> Result<Looked, StoreError> {
-        match self.told(Ask::Look(look)).await? {
+        match self.told(Brief::Look(look)).await? {
             Reply::Looked(looked) => looked,
             reply => Err(other(&reply).into()),
         }

@@ -11,13 +11,12 @@ use engine_store::{Keeper, StoreError};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::bounds;
 use crate::control::handed::{HandedIn, Stay};
 use crate::control::keep::{Keep, keep};
 use crate::control::lacks::lacks;
 use crate::control::look::look;
 use crate::control::refusal::{Refusal, RefusalKind};
-use crate::control::wire::{Ask, HandIn, Reply};
+use crate::control::wire::{Brief, HandIn, Reply};
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, RequestError, StartError};
 use crate::handle::{Report, rests};
@@ -51,36 +50,33 @@ impl Staying {
     }
 }
 
-type Answered = (Reply, Option<Staying>);
+pub(crate) type Answered = (Reply, Option<Staying>);
 
 impl Serving {
-    /// Answers a question. Where that hands a run in, gives what the process stays for as long as it is kept.
-    ///
-    /// What is refused by a process that leaves is asked of the next one: it may be refused only because the store is
-    /// closed already.
-    pub(crate) async fn answer(&self, ask: Ask) -> Answered {
-        match self.decide(ask).await {
+    /// What a process that leaves refuses is asked of the next one: it may be refused only because the store is closed
+    /// already.
+    pub(crate) fn unless_leaving(&self, answered: Answered) -> Answered {
+        match answered {
             (Reply::Refused(_), _) if self.is_leaving() => (Reply::Leaving, None),
             answered => answered,
         }
     }
 
-    async fn decide(&self, ask: Ask) -> Answered {
-        let reply = match ask {
-            Ask::Start(start) => return self.hand_in(*start).await.unwrap_or_else(|reply| (reply, None)),
-            Ask::Adopt(run) => return self.adopt(run).await.unwrap_or_else(|reply| (reply, None)),
-            Ask::Drives(run) => Reply::Drives(self.drives(run)),
-            Ask::Look(question) => match look(&**self.engine.store(), question).await {
+    /// Answers a question. Where that hands a run in, gives what the process stays for as long as it is kept.
+    pub(crate) async fn answer(&self, brief: Brief) -> Answered {
+        let reply = match brief {
+            Brief::Start(start) => return self.hand_in(*start).await.unwrap_or_else(|reply| (reply, None)),
+            Brief::Adopt(run) => return self.adopt(run).await.unwrap_or_else(|reply| (reply, None)),
+            Brief::Drives(run) => Reply::Drives(self.drives(run)),
+            Brief::Look(question) => match look(&**self.engine.store(), question).await {
                 Err(StoreError::Closed) => Reply::Leaving,
                 looked => Reply::Looked(looked),
             },
-            Ask::Recover => match self.engine.recover().await {
+            Brief::Recover => match self.engine.recover().await {
                 Ok(runs) => Reply::Runs(runs),
                 Err(error) => Reply::Refused(LoadError::Store(error).into()),
             },
-            Ask::Request { run, request } => self.request(run, request).await,
-            Ask::Keep(keep) => self.keep(keep).await,
-            Ask::Wait { run, after } => self.wait(run, after, bounds::WAIT_TIME).await,
+            Brief::Request { run, request } => self.request(run, request).await,
         };
         (reply, None)
     }

@@ -162,8 +162,9 @@ async fn converse(
             }
         }
         Ask::Keep(asked) => return keep(serving, bounded, stream, asked).await,
-        ask => serving.answer(ask).await,
+        Ask::Brief(brief) => serving.answer(brief).await,
     };
+    let (reply, staying) = serving.unless_leaving((reply, staying));
     let told = tell(&mut stream, &reply).await;
     drop(slot);
     if let Some(staying) = staying {

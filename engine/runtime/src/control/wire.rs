@@ -15,12 +15,21 @@ use crate::start::Reuse;
 /// A question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
+    /// One that is answered as soon as can be.
+    Brief(Brief),
+    /// How far a run is, once it is further than this, or rests.
+    Wait { run: RunId, after: Seq },
+    /// Something to be done with the directory as a whole, however long it takes.
+    Keep(Keep),
+}
+
+/// A question that is answered as soon as can be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Brief {
     /// Whether the process drives a run.
     Drives(RunId),
     /// Something to be read.
     Look(Look),
-    /// Something to be done with the directory as a whole.
-    Keep(Keep),
     /// Which runs are to be taken up after a restart.
     Recover,
     /// A request to a run.
@@ -29,8 +38,12 @@ pub(crate) enum Ask {
     Start(Box<HandIn>),
     /// A run is to be driven until it rests.
     Adopt(RunId),
-    /// How far a run is, once it is further than this, or rests.
-    Wait { run: RunId, after: Seq },
+}
+
+impl From<Brief> for Ask {
+    fn from(brief: Brief) -> Self {
+        Self::Brief(brief)
+    }
 }
 
 /// What is answered.
@@ -121,8 +134,10 @@ mod tests {
         let output = Some(Payload::json(br#"{"a":1}"#.as_slice()));
         let demand = Demand::Resolve { step: Some("charge".into()), action: Resolution::Done, output };
         let request = Request { id: "r".into(), actor: "me".into(), demand };
-        let bytes = codec::message(&Ask::Request { run, request: request.clone() }).unwrap();
-        let Ask::Request { request: read, .. } = codec::read_message(&bytes).unwrap() else { panic!("another ask") };
+        let bytes = codec::message(&Brief::Request { run, request: request.clone() }).unwrap();
+        let Brief::Request { request: read, .. } = codec::read_message(&bytes).unwrap() else {
+            panic!("another question")
+        };
         assert_eq!(read, request);
         let large = Reply::Looked(Ok(Looked::Bytes(Some(Bytes(vec![7; 1 << 20])))));
         let bytes = codec::message(&large).unwrap();

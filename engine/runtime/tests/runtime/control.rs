@@ -127,5 +127,6 @@ async fn what_a_process_can_not_do_because_it_leaves_is_asked_of_the_next_one() 
     let pause = Request { id: "p1".into(), actor: "me".into(), demand: Demand::Pause };
     assert!(matches!(client.request(started.run, pause).await, Err(AskError::Lost(_))));
     assert!(matches!(client.recover().await, Err(AskError::Lost(_))));
+    assert!(matches!(client.watch(started.run).await, Err(AskError::Lost(_))));
     assert!(matches!(client.start(&handed("r2"), None).await, Err(AskError::Lost(_))));
 }

@@ -134,7 +134,7 @@ async fn who_asked_is_told_where_the_process_goes_all_the_same() {
     kept.asked.recv().await.unwrap();
     kept.control.close();
     assert_eq!(backup.await.unwrap(), Err(StoreError::Closed));
-    kept.given_up.recv().await.unwrap();
+    tokio::time::timeout(SOON, kept.given_up.recv()).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

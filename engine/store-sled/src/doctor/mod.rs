@@ -68,7 +68,7 @@ const ONLY_WHEN_STOPPED: [&str; 2] =
     ["the log of the database", "the watermark (whether everything acknowledged is there)"];
 
 /// Looks at everything in an open store, while it is read and written, a little slower.
-pub(crate) fn beside(look: &impl Look, files: &Files) -> Result<Diagnosis, StoreError> {
+pub(crate) fn of_open_store(look: &impl Look, files: &Files) -> Result<Diagnosis, StoreError> {
     let _held = files.hold();
     let left_out = ONLY_WHEN_STOPPED.map(str::to_owned).into();
     let mut diagnosis = Diagnosis { left_out, ..Diagnosis::default() };
