@@ -1,7 +1,7 @@
 //! The data directory: whose it is, and that only one process uses it.
 //!
 //! ```text
-//! format        names the program and the layout of the directory
+//! format        names the program and the layout of the directory; `backup.unfinished` until a backup is whole
 //! lock          locked by the process that uses it, which writes its id into it
 //! db/           sled's files
 //! db.new/       sled's files while they are made for the first time

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use engine_core::id::RunId;
 use engine_core::request::{Answer, Demand, Request};
-use engine_runtime::control::{AskError, Client, ConnectError, Control, Place, RefusalKind};
+use engine_runtime::control::{AskError, Client, ConnectError, Control, Place, Presence, RefusalKind};
 use engine_runtime::{Engine, Finished, Reuse, Start, read};
 use engine_store::{Filter, MemoryStore, Store, StoreError};
 use serde_json::json;
@@ -33,6 +34,13 @@ impl Beside {
 
 fn handed(request: &str) -> Start {
     Start { workflow_id: None, request_id: Some(request.to_owned()), reuse: Reuse::Never, ..start(&chain(2), "") }
+}
+
+/// A run that was handed in and has ended; the process stays until the presence goes.
+async fn ended(client: &Client) -> (RunId, Presence) {
+    let (started, presence) = client.start(&handed("r1"), None).await.unwrap();
+    client.drive(started.run).await.unwrap().finish().await;
+    (started.run, presence)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +82,7 @@ async fn a_start_that_is_repeated_gives_the_same_run() {
     assert!(many.iter().all(|run| *run == many[0]), "at the same moment too: {many:?}");
 }
 
-async fn started_at_once(client: &Client, count: usize) -> Vec<engine_core::id::RunId> {
+async fn started_at_once(client: &Client, count: usize) -> Vec<RunId> {
     let mut starts = tokio::task::JoinSet::new();
     for _ in 0..count {
         let client = client.clone();
@@ -87,13 +95,12 @@ async fn started_at_once(client: &Client, count: usize) -> Vec<engine_core::id::
 async fn requests_are_answered_once() {
     let beside = Beside::open().await;
     let client = beside.client().await;
-    let (started, _presence) = client.start(&handed("r1"), None).await.unwrap();
-    client.drive(started.run).await.unwrap().finish().await;
+    let (run, _presence) = ended(&client).await;
     let cancel = |id: &str| Request { id: id.into(), actor: "me".into(), demand: Demand::Cancel { reason: None } };
-    let answer = client.request(started.run, cancel("c1")).await.unwrap();
+    let answer = client.request(run, cancel("c1")).await.unwrap();
     assert!(matches!(answer, Answer::Refused { .. }), "it has ended");
-    assert_eq!(beside.engine.request(started.run, cancel("c1")).await.unwrap(), answer);
-    let nobody = engine_core::id::RunId::from_bytes([1; 16]);
+    assert_eq!(beside.engine.request(run, cancel("c1")).await.unwrap(), answer);
+    let nobody = RunId::from_bytes([1; 16]);
     let Err(AskError::Refused(refusal)) = client.request(nobody, cancel("c2")).await else { panic!("there is none") };
     assert_eq!(refusal.kind, RefusalKind::Unknown);
 }
@@ -102,15 +109,14 @@ async fn requests_are_answered_once() {
 async fn nothing_is_handed_to_a_process_that_leaves() {
     let beside = Beside::open().await;
     let client = beside.client().await;
-    let (started, presence) = client.start(&handed("r1"), None).await.unwrap();
-    client.drive(started.run).await.unwrap().finish().await;
+    let (run, presence) = ended(&client).await;
     drop(presence);
     tokio::time::timeout(SOON, beside.control.settled()).await.unwrap();
     assert!(matches!(client.start(&handed("r2"), None).await, Err(AskError::Lost(_))));
-    assert!(matches!(client.drive(started.run).await, Err(AskError::Lost(_))));
-    assert!(client.store().row(started.run).await.unwrap().is_some(), "it can be asked until it has gone");
+    assert!(matches!(client.drive(run).await, Err(AskError::Lost(_))));
+    assert!(client.store().row(run).await.unwrap().is_some(), "it can be asked until it has gone");
     beside.control.close();
-    assert_eq!(client.store().row(started.run).await, Err(StoreError::Closed));
+    assert_eq!(client.store().row(run).await, Err(StoreError::Closed));
     let gone = Client::connect(Place::of(beside.dir.path()).unwrap()).await;
     assert!(matches!(gone, Err(ConnectError::Nobody(_))));
     assert_eq!(read::open_runs(&*beside.store).await.unwrap(), Vec::new());
@@ -120,13 +126,12 @@ async fn nothing_is_handed_to_a_process_that_leaves() {
 async fn what_a_process_can_not_do_because_it_leaves_is_asked_of_the_next_one() {
     let beside = Beside::open().await;
     let client = beside.client().await;
-    let (started, _presence) = client.start(&handed("r1"), None).await.unwrap();
-    client.drive(started.run).await.unwrap().finish().await;
+    let (run, _presence) = ended(&client).await;
     beside.engine.shutdown(SOON).await;
     beside.store.close().await.unwrap();
     let pause = Request { id: "p1".into(), actor: "me".into(), demand: Demand::Pause };
-    assert!(matches!(client.request(started.run, pause).await, Err(AskError::Lost(_))));
+    assert!(matches!(client.request(run, pause).await, Err(AskError::Lost(_))));
     assert!(matches!(client.recover().await, Err(AskError::Lost(_))));
-    assert!(matches!(client.watch(started.run).await, Err(AskError::Lost(_))));
+    assert!(matches!(client.watch(run).await, Err(AskError::Lost(_))));
     assert!(matches!(client.start(&handed("r2"), None).await, Err(AskError::Lost(_))));
 }
