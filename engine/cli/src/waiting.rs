@@ -1,6 +1,6 @@
 //! What a run waits for by itself: the next attempts of its steps, and why.
 
-use engine_core::definition::{Definition, HttpCall};
+use engine_core::definition::{CallRule, Definition};
 use engine_core::failure::Failure;
 use engine_core::id::{Name, Side};
 use engine_core::state::{Activity, Forward, State, StepState};
@@ -59,7 +59,8 @@ impl Waiting {
             Side::Compensation => step.undo.failure.clone(),
         };
         let call = definition.and_then(|definition| call(definition, name, step, side));
-        let in_work = call.is_some_and(|call| call.idempotent && !call.classify.contains_key(&409))
+        let http = call.and_then(|call| call.template.http());
+        let in_work = http.is_some_and(|http| http.idempotent && !http.classify.contains_key(&409))
             && failure.as_ref().is_some_and(|failure| failure.status == Some(409));
         let endless = side == Side::Forward && definition.is_some_and(|definition| has_no_end(state, definition, name));
         let why = match (in_work, endless) {
@@ -108,10 +109,10 @@ impl Waiting {
     }
 }
 
-fn call<'d>(definition: &'d Definition, name: &Name, step: &StepState, side: Side) -> Option<&'d HttpCall> {
+fn call<'d>(definition: &'d Definition, name: &Name, step: &StepState, side: Side) -> Option<&'d CallRule> {
     let declared = definition.step(definition.find(name.as_str())?);
     match side {
-        Side::Forward => declared.http(),
+        Side::Forward => declared.call(),
         Side::Compensation => Some(declared.compensate.as_ref()?.call_for(step.effect)),
     }
 }
@@ -121,7 +122,7 @@ fn has_no_end(state: &State, definition: &Definition, name: &Name) -> bool {
     let (Some(pivot), Some(index)) = (definition.pivot(), definition.find(name.as_str())) else { return false };
     let step = definition.step(index);
     let counts = pivot == index || definition.is_on_failure(index) || step.optional;
-    let once = step.http().is_some_and(|call| call.retry.max_attempts <= 1);
+    let once = step.call().is_some_and(|call| call.retry.max_attempts <= 1);
     !counts && !once && state.step(&definition.step(pivot).name).forward == Forward::Done
 }
 

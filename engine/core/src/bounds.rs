@@ -49,6 +49,9 @@ pub const MESSAGE_LEN: usize = 1_000;
 /// besides.
 pub const LISTED_FAILURES: usize = 50;
 
+/// The arguments of one task: eight, and before them the outcome that a compensation takes.
+pub const TASK_ARGS: usize = 9;
+
 /// Bytes of a rendered URL, query and headers together: they stand in the event itself.
 pub const CALL_LEN: usize = 64 << 10;
 

@@ -1,4 +1,4 @@
-//! What an HTTP step sends, rendered once and recorded; every attempt sends the same.
+//! What a step sends or passes on, rendered once and recorded; every attempt is made with the same.
 
 use std::fmt;
 
@@ -6,10 +6,56 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Name;
 use crate::payload::Payload;
+use crate::task::TaskName;
+
+/// What a step calls.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Call {
+    /// A service.
+    Http(HttpCall),
+    /// A function of the process that drives the run.
+    Task(TaskCall),
+}
+
+impl Call {
+    /// What is passed on: the body, or the arguments.
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            Self::Http(http) => http.body.as_ref(),
+            Self::Task(task) => Some(&task.args),
+        }
+    }
+
+    /// What is passed on, to put a reference to a blob in its place.
+    pub fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Http(http) => http.body.as_mut(),
+            Self::Task(task) => Some(&mut task.args),
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(http) => write!(f, "{} {}", http.method, http.target),
+            Self::Task(task) => write!(f, "task {}", task.name),
+        }
+    }
+}
+
+/// One call of a task.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TaskCall {
+    /// The task, with the version that the run is bound to.
+    pub name: TaskName,
+    /// Its arguments: a JSON array, in the order of its parameters.
+    pub args: Payload,
+}
 
 /// One rendered request. Base URL, authentication and secrets are bound at each send and are never in here.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Call {
+pub struct HttpCall {
     /// Whom it goes to.
     pub target: Target,
     /// The method.

@@ -102,6 +102,17 @@ pub enum Event {
     },
     /// An attempt of a step failed and will be made again.
     AttemptFailed(TriedAndFailed),
+    /// An attempt noted how far it is: the next one of the same call goes on from there.
+    StepCheckpointed {
+        /// The step.
+        step: Name,
+        /// Which side of it.
+        side: Side,
+        /// The attempt's number.
+        attempt: u32,
+        /// What it noted.
+        checkpoint: Payload,
+    },
     /// A step was carried out, or an operator said so.
     StepCompleted {
         /// The step.
@@ -355,6 +366,10 @@ pub enum StuckReason {
     AddressMissing,
     /// Whenever the run was driven, and it alone, the process died.
     Poison,
+    /// This process does not have the task that a step calls.
+    TaskMissing,
+    /// The task that a step calls can't read the arguments that were recorded for it.
+    InputUndecodable,
 }
 
 impl Event {
@@ -366,6 +381,7 @@ impl Event {
             Self::AttemptFailed(failed) | Self::CompensationAttemptFailed(failed) => vec![&failed.step],
             Self::StepScheduled { step, .. }
             | Self::AttemptStarted { step, .. }
+            | Self::StepCheckpointed { step, .. }
             | Self::StepCompleted { step, .. }
             | Self::StepFailed { step, .. }
             | Self::StepSkipped { step, .. }
@@ -406,6 +422,7 @@ impl Event {
             | Self::RunCancelled { .. }
             | Self::StepScheduled { .. }
             | Self::AttemptStarted { .. }
+            | Self::StepCheckpointed { .. }
             | Self::StepSkipped { .. }
             | Self::RequestAnswered { .. }
             | Self::CompensationStarted { .. }
@@ -419,10 +436,11 @@ impl Event {
     pub fn payload(&self) -> Option<&Payload> {
         match self {
             Self::RunStarted(started) => Some(&started.input),
-            Self::StepScheduled { call, .. } | Self::CompensationStarted { call, .. } => call.body.as_ref(),
+            Self::StepScheduled { call, .. } | Self::CompensationStarted { call, .. } => call.payload(),
             Self::StepCompleted { output, .. }
             | Self::RunCompleted { output, .. }
             | Self::StepCarried { output, .. } => Some(output),
+            Self::StepCheckpointed { checkpoint, .. } => Some(checkpoint),
             Self::StepFailed { output, .. } => output.as_ref(),
             Self::RequestAnswered { payload, .. } => payload.as_ref(),
             Self::StopBegan { .. }
@@ -448,10 +466,11 @@ impl Event {
     pub fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Self::RunStarted(started) => Some(&mut started.input),
-            Self::StepScheduled { call, .. } | Self::CompensationStarted { call, .. } => call.body.as_mut(),
+            Self::StepScheduled { call, .. } | Self::CompensationStarted { call, .. } => call.payload_mut(),
             Self::StepCompleted { output, .. }
             | Self::RunCompleted { output, .. }
             | Self::StepCarried { output, .. } => Some(output),
+            Self::StepCheckpointed { checkpoint, .. } => Some(checkpoint),
             Self::StepFailed { output, .. } => output.as_mut(),
             Self::RequestAnswered { payload, .. } => payload.as_mut(),
             Self::StopBegan { .. }

@@ -13,6 +13,7 @@
 //! | [`graph`] | workflows and runs as drawings |
 //! | [`expression`] | `${ … }`: jq's syntax, bounded and deterministic |
 //! | [`event`] | the recorded facts |
+//! | [`task`] | the names of functions that steps call |
 //! | [`request`] | what is asked of a run from outside, and what is answered |
 //! | [`state`] | the fold of a history |
 //! | [`machine`] | decides: state + input → events and commands |
@@ -33,4 +34,5 @@ pub mod machine;
 pub mod payload;
 pub mod request;
 pub mod state;
+pub mod task;
 pub mod time;

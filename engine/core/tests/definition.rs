@@ -37,11 +37,12 @@ fn the_order_saga_means_what_it_says() {
     // `after` and what its expressions read, together.
     assert_eq!(names(&saga, &step("create_record").after), ["charge", "update_inventory"]);
     assert_eq!(names(&saga, &step("create_record").before), ["confirm", "analytics"]);
-    let Kind::Http(charge) = &step("charge").kind else { panic!() };
-    assert!(charge.idempotent);
+    let Kind::Call(charge) = &step("charge").kind else { panic!() };
+    let http = charge.template.http().unwrap();
+    assert!(http.idempotent);
     assert_eq!(charge.timeout, Duration::from_secs(10));
     assert_eq!(charge.retry, RetryPolicy::FORWARD);
-    let HttpTarget::Service { name, .. } = &charge.target else { panic!() };
+    let HttpTarget::Service { name, .. } = &http.target else { panic!() };
     assert_eq!(name.as_str(), "payment");
     let refund = &step("charge").compensate.as_ref().unwrap().call;
     assert_eq!(refund.retry, RetryPolicy::COMPENSATION);
@@ -215,7 +216,7 @@ fn every_key_is_read() {
 fn policies_are_merged_key_by_key() {
     let definition = Definition::from_json(EVERY_KEY).unwrap();
     let step = |name: &str| definition.step(definition.find(name).unwrap());
-    let look = step("look").http().unwrap();
+    let look = step("look").call().unwrap();
     let expected = RetryPolicy {
         max_attempts: 9,
         initial: Duration::from_secs(1),
@@ -231,10 +232,10 @@ fn policies_are_merged_key_by_key() {
     // The step's own timeout, else that of its service, else that of the file, else a minute.
     assert_eq!(look.timeout, Duration::from_secs(2));
     assert_eq!(undo.call.timeout, Duration::from_secs(1));
-    assert_eq!(step("book").http().unwrap().timeout, Duration::from_secs(7));
+    assert_eq!(step("book").call().unwrap().timeout, Duration::from_secs(7));
     let without = EVERY_KEY.replace(r#""timeout": "2s", "#, "").replace(r#""timeout": "7s", "#, "");
     let definition = Definition::from_json(&without).unwrap();
-    let timeout = |name: &str| definition.step(definition.find(name).unwrap()).http().unwrap().timeout;
+    let timeout = |name: &str| definition.step(definition.find(name).unwrap()).call().unwrap().timeout;
     assert_eq!(timeout("look"), Duration::from_mins(5));
     assert_eq!(timeout("book"), Duration::from_mins(1));
 }
@@ -252,7 +253,7 @@ fn listed_delays_stand_for_themselves() {
             "grows": { "http": { "service": "svc", "post": "/" }, "retry": { "initial": "2s" } }
         } }"#;
     let definition = Definition::from_json(file).unwrap();
-    let policy = |name: &str| definition.step(definition.find(name).unwrap()).http().unwrap().retry.clone();
+    let policy = |name: &str| definition.step(definition.find(name).unwrap()).call().unwrap().retry.clone();
     let minutes: Vec<_> = [1, 60].map(Duration::from_mins).into();
     // Nothing of the built-in policy cuts it off: not its four attempts, and not its two minutes.
     let listed = RetryPolicy {

@@ -116,5 +116,11 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// See [`FIRST_PAUSE`].
 pub const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a task that nobody waits for any more has to tidy up, before it is stopped where it next waits.
+pub const TASK_GRACE: Duration = Duration::from_secs(5);
+
+/// Checkpoints of one run that wait for its turn.
+pub const NOTES: usize = 16;
+
 /// Below this much free disk no new run is started; running runs go on.
 pub const DISK_RESERVE: u64 = 256 << 20;

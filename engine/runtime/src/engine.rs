@@ -10,7 +10,7 @@ use engine_core::machine::Machine;
 use engine_core::state::State;
 use engine_core::time::Timestamp;
 use engine_store::{Class, Fence, Store, StoreError};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::alone::Alone;
@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::read;
 use crate::run::{Besides, Identity, Mailbox, RunTask, Sender, Setup};
 use crate::set_aside;
+use crate::tasks::{Late, World};
 
 /// Drives runs whose histories stand in one store. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ struct Inner {
     stopping: watch::Sender<bool>,
     driven: DrivenRuns,
     alone: Alone,
+    late: Late,
     /// Runs that the process may have died of.
     suspects: Mutex<BTreeMap<RunId, Crashes>>,
     definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
@@ -77,6 +79,7 @@ impl Engine {
                 stopping,
                 driven: DrivenRuns::default(),
                 alone: Alone::default(),
+                late: Late::default(),
                 suspects: Mutex::new(suspects),
                 definitions: Mutex::new(BTreeMap::new()),
             }),
@@ -165,23 +168,37 @@ impl Engine {
             return None;
         }
         let options = &self.inner.options;
+        let state = machine.state();
         let binder = Binder {
             definition: machine.definition().clone(),
-            run_overrides: machine.state().overrides.as_slice().into(),
+            run_overrides: state.overrides.as_slice().into(),
             overrides: options.overrides.as_slice().into(),
             secrets: options.secrets.clone(),
             mocks: options.mocks.clone(),
         };
-        let sender = Sender {
+        let (notes, noted) = mpsc::channel(bounds::NOTES);
+        let world = World {
             run,
-            store: self.store().clone(),
-            transport: options.transport.clone(),
+            workflow: state.workflow.clone(),
+            workflow_id: state.workflow_id.clone(),
+            clock: options.clock.clone(),
             binder,
-            slots: self.inner.slots.clone(),
+            transport: options.transport.clone(),
             memory: self.inner.memory.clone(),
-            stopping: stopping.clone(),
+            notes,
+            threads: options.task_threads.clone(),
+            late: self.inner.late.clone(),
         };
-        let status = machine.state().status();
+        let (turns, turned) = watch::channel(state.stop.is_some());
+        let sender = Sender {
+            world,
+            store: self.store().clone(),
+            tasks: options.tasks.clone(),
+            slots: self.inner.slots.clone(),
+            stopping: stopping.clone(),
+            turned,
+        };
+        let status = state.status();
         let (reports, reported) = watch::channel(Report::at(durable, status));
         let (mail, mailbox) = Mailbox::new();
         let setup = Setup {
@@ -190,9 +207,16 @@ impl Engine {
             sender,
             identity: Identity { fence: self.inner.fence, input },
             reports,
+            turns,
+            noted,
             stopping,
         };
         Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))
+    }
+
+    /// How many tasks came back when nobody waited for them any more; what they gave was dropped.
+    pub fn late_results(&self) -> u64 {
+        self.inner.late.count()
     }
 
     /// Returns once the engine stops.

@@ -1,4 +1,4 @@
-//! Carries out what the core decides: turns, group commit, dispatch, timers, recovery, HTTP steps.
+//! Carries out what the core decides: turns, group commit, dispatch, timers, recovery, HTTP steps, tasks.
 //!
 //! Each run that this process drives is one task that takes turns: drain the mailbox, decide, commit, dispatch.
 //! Nothing is sent before the events that say so are durable. All turns of all runs go through one committer, which
@@ -34,6 +34,7 @@ mod run;
 mod set_aside;
 mod start;
 mod steer;
+pub mod tasks;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::Engine;
@@ -45,3 +46,4 @@ pub use options::{Environment, Mocks, Options, Secrets};
 pub use random::{Random, SystemRandom};
 pub use set_aside::SetAside;
 pub use start::{Reuse, Start, Started};
+pub use tasks::{Task, Tasks};

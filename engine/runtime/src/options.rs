@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::EngineError;
 use crate::http::{HttpClient, Transport};
 use crate::random::{Random, SystemRandom};
+use crate::tasks::{NoTasks, Tasks};
 
 /// The world that a runtime works in.
 #[derive(Clone)]
@@ -27,20 +28,34 @@ pub struct Options {
     pub mocks: Option<Arc<dyn Mocks>>,
     /// Policy that goes before that of files and behind that of runs, as `payment.url` → `http://…`.
     pub overrides: Vec<(String, String)>,
+    /// The functions that steps may call.
+    pub tasks: Arc<dyn Tasks>,
+    /// The threads that those are carried out on; the engine's own where there are none, and then a function that
+    /// blocks its thread holds up the engine.
+    pub task_threads: Option<tokio::runtime::Handle>,
     /// Bytes of payloads in memory, about: what exceeds it waits. A payload that is larger goes alone.
     pub payload_memory: usize,
 }
 
 impl Options {
-    /// A world of these parts; no mock services, no policy of its own.
+    /// A world of these parts; no mock services, no policy of its own, no tasks.
     pub fn new(
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         transport: Arc<dyn Transport>,
         secrets: Arc<dyn Secrets>,
     ) -> Self {
-        let payload_memory = bounds::PAYLOAD_MEMORY;
-        Self { clock, random, transport, secrets, mocks: None, overrides: Vec::new(), payload_memory }
+        Self {
+            clock,
+            random,
+            transport,
+            secrets,
+            mocks: None,
+            overrides: Vec::new(),
+            tasks: Arc::new(NoTasks),
+            task_threads: None,
+            payload_memory: bounds::PAYLOAD_MEMORY,
+        }
     }
 
     /// The machine's own clock, random source and network; secrets from the environment.

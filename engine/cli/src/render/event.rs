@@ -45,12 +45,13 @@ pub(crate) fn text(recorded: &Recorded) -> String {
 fn step_text(at: Timestamp, event: &Event) -> String {
     match event {
         Event::StepScheduled { step, call } => {
-            format!("{step}: {} {}", call.method, one_line(&call.target.to_string()))
+            format!("{step}: {}", one_line(&call.to_string()))
         }
         Event::CompensationStarted { step, call } => {
-            format!("undo {step}: {} {}", call.method, one_line(&call.target.to_string()))
+            format!("undo {step}: {}", one_line(&call.to_string()))
         }
         Event::AttemptStarted { step, side, attempt } => format!("{}: attempt {attempt}", subject(step, *side)),
+        Event::StepCheckpointed { step, side, .. } => format!("{}: noted how far it is", subject(step, *side)),
         Event::AttemptFailed(failed) => tried(failed, Side::Forward),
         Event::CompensationAttemptFailed(failed) => tried(failed, Side::Compensation),
         Event::StepCompleted { step, attempt, started_at, .. } => {

@@ -70,6 +70,11 @@ fn step_parts(event: &Event, payload: &Value) -> (&'static str, Value) {
         Event::AttemptStarted { step, side, attempt } => {
             ("AttemptStarted", json!({ "step": step.as_str(), "side": side_name(*side), "attempt": attempt }))
         }
+        Event::StepCheckpointed { step, side, attempt, .. } => {
+            let side = side_name(*side);
+            let fields = json!({ "step": step.as_str(), "side": side, "attempt": attempt, "checkpoint": payload });
+            ("StepCheckpointed", fields)
+        }
         Event::AttemptFailed(failed) => ("AttemptFailed", tried(failed)),
         Event::StepCompleted { step, attempt, started_at, status, .. } => {
             let mut fields = ended(step, *attempt, *started_at);
@@ -145,13 +150,19 @@ fn origin(origin: &Origin) -> Value {
 }
 
 fn called(step: &Name, call: &Call, body: &Value) -> Value {
-    let target = match &call.target {
-        Target::Service { name, path } => json!({ "service": name.as_str(), "path": path }),
-        Target::Url(url) => json!({ "url": url }),
-    };
-    let mut fields = json!({ "step": step.as_str(), "method": call.method.as_str() });
-    merge(&mut fields, target);
-    merge(&mut fields, json!({ "query": call.query, "headers": call.headers, "body": body }));
+    let mut fields = json!({ "step": step.as_str() });
+    match call {
+        Call::Task(task) => merge(&mut fields, json!({ "task": task.name.to_string(), "args": body })),
+        Call::Http(http) => {
+            merge(&mut fields, json!({ "method": http.method.as_str() }));
+            let target = match &http.target {
+                Target::Service { name, path } => json!({ "service": name.as_str(), "path": path }),
+                Target::Url(url) => json!({ "url": url }),
+            };
+            merge(&mut fields, target);
+            merge(&mut fields, json!({ "query": http.query, "headers": http.headers, "body": body }));
+        }
+    }
     fields
 }
 
@@ -229,6 +240,8 @@ pub(crate) fn stuck_reason(reason: StuckReason) -> &'static str {
         StuckReason::SecretMissing => "secret_missing",
         StuckReason::AddressMissing => "address_missing",
         StuckReason::Poison => "poison",
+        StuckReason::TaskMissing => "task_missing",
+        StuckReason::InputUndecodable => "input_undecodable",
     }
 }
 

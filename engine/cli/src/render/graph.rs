@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use engine_core::definition::{Definition, HttpTarget, Kind, Step};
+use engine_core::definition::{CallTemplate, Definition, HttpTarget, Kind, Step};
 use engine_core::state::{Forward, State, UndoStatus};
 
 use crate::report::is_residue;
@@ -77,9 +77,12 @@ impl Look {
 /// The lines of a step's box.
 fn label(step: &Step, state: Option<&State>) -> Vec<String> {
     let does = match &step.kind {
-        Kind::Http(call) => match &call.target {
-            HttpTarget::Service { name, .. } => format!("{} {name}", call.method),
-            HttpTarget::Url(_) => format!("{} URL", call.method),
+        Kind::Call(call) => match &call.template {
+            CallTemplate::Task(task) => format!("task {}", task.name),
+            CallTemplate::Http(http) => match &http.target {
+                HttpTarget::Service { name, .. } => format!("{} {name}", http.method),
+                HttpTarget::Url(_) => format!("{} URL", http.method),
+            },
         },
         Kind::Value(_) => "value".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_core::call::{Call, Method, Target};
+use engine_core::call::{Call, HttpCall, Method, Target};
 use engine_core::definition::Definition;
 use engine_core::event::{Event, Recorded, RunStarted, StopCause, TriedAndFailed};
 use engine_core::failure::{Effect, Failure};
@@ -37,13 +37,13 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn call(service: &str, path: &str) -> Call {
-    Call {
+    Call::Http(HttpCall {
         target: Target::Service { name: Name::new(service), path: path.to_owned() },
         method: Method::Post,
         query: Vec::new(),
         headers: Vec::new(),
         body: Some(Payload::json(*br#"{"order_id":"order-1001"}"#)),
-    }
+    })
 }
 
 fn started() -> Event {

@@ -1,4 +1,4 @@
-//! Calls: from the key `http` to what is rendered and sent.
+//! Calls: from the keys `http` and `task` to what is rendered and sent, or passed on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,13 +9,17 @@ use super::check::{Checked, Checker, Noted};
 use super::headers::{name_problem, value_problem};
 use super::services::http_url;
 use super::texts::Place;
-use super::{Classified, Expect, HttpCall, HttpTarget, OutputRule, RetryPolicy};
+use super::{
+    CallRule, CallTemplate, Classified, Expect, HttpTarget, HttpTemplate, OutputRule, RetryPolicy, TaskTemplate,
+};
+use crate::bounds;
 use crate::call::Method;
 use crate::expression::Template;
 use crate::expression::scan::{self, Piece};
 use crate::failure::Effect;
-use crate::format::{self, At, Http, WordOr, did_you_mean, pointer_to, quoted};
+use crate::format::{self, At, Http, Task, WordOr, did_you_mean, pointer_to, quoted};
 use crate::id::Name;
+use crate::task::TaskName;
 
 /// What holds around a call.
 pub(super) struct Around {
@@ -25,14 +29,76 @@ pub(super) struct Around {
     pub(super) timeout: Duration,
 }
 
+/// What is called, as the file says it.
+#[derive(Clone, Copy)]
+pub(super) enum Called<'f> {
+    Http(&'f Http),
+    Task(&'f Task),
+}
+
+impl<'f> Called<'f> {
+    /// The service, where one is named.
+    pub(super) fn service(self) -> Option<&'f str> {
+        match self {
+            Self::Http(http) => http.service.as_deref(),
+            Self::Task(_) => None,
+        }
+    }
+}
+
 impl Checker<'_> {
+    /// The one thing that `compensate` or `unknown` calls.
+    pub(super) fn called<'h>(
+        &mut self,
+        http: Option<&'h Http>,
+        task: Option<&'h Task>,
+        pointer: &str,
+    ) -> Checked<Called<'h>> {
+        match (http, task) {
+            (Some(http), None) => return Ok(Called::Http(http)),
+            (None, Some(task)) => return Ok(Called::Task(task)),
+            (Some(_), Some(_)) => {
+                let message = || "this calls one thing: `http` and `task` are two".to_owned();
+                self.findings.add_at(&format!("{pointer}/task"), At::Key, message);
+            }
+            (None, None) => {
+                self.findings.add_at(pointer, At::Key, || "this calls something: give it `http` or `task`".into());
+            }
+        }
+        Err(Noted)
+    }
+
+    /// What is called here, and how.
     pub(super) fn call(
         &mut self,
-        http: &Http,
+        called: Called<'_>,
         around: Checked<Around>,
         place: Place,
         pointer: &str,
-    ) -> Checked<HttpCall> {
+    ) -> Checked<CallRule> {
+        let template = match called {
+            Called::Http(http) => self.http(http, place, &format!("{pointer}/http")).map(CallTemplate::Http),
+            Called::Task(task) => self.task(task, place, &format!("{pointer}/task")).map(CallTemplate::Task),
+        };
+        let Around { expect, output, retry, timeout } = around?;
+        Ok(CallRule { template: template?, expect, output, retry, timeout })
+    }
+
+    fn task(&mut self, task: &Task, place: Place, pointer: &str) -> Checked<TaskTemplate> {
+        let name = task.name.parse::<TaskName>();
+        if let Err(error) = &name {
+            self.findings.add(&format!("{pointer}/name"), error.to_string());
+        }
+        let args = task.args.clone().unwrap_or_default();
+        if args.len() > bounds::TASK_ARGS {
+            let message = format!("a task takes {} arguments at most, not {}", bounds::TASK_ARGS, args.len());
+            self.findings.add(&format!("{pointer}/args"), message);
+        }
+        let args = self.template(&Value::Array(args), place, &format!("{pointer}/args"));
+        Ok(TaskTemplate { name: name.map_err(|_| Noted)?, args: args? })
+    }
+
+    fn http(&mut self, http: &Http, place: Place, pointer: &str) -> Checked<HttpTemplate> {
         let service = http.service.as_deref().map(|name| self.service(name, &format!("{pointer}/service")));
         let method = self.method(http, pointer);
         let target = method.and_then(|(_, key, path)| self.target(http, path, place, &format!("{pointer}/{key}")));
@@ -46,18 +112,13 @@ impl Checker<'_> {
             let message = || format!("a {method} has no body; put what it says into `query`");
             self.findings.add_at(&format!("{pointer}/body"), At::Key, message);
         }
-        let around = around?;
-        Ok(HttpCall {
+        Ok(HttpTemplate {
             target: target?,
             method: method?.0,
             query: query?,
             headers: headers?,
             body: body.transpose()?,
-            expect: around.expect,
             classify,
-            output: around.output,
-            retry: around.retry,
-            timeout: around.timeout,
             idempotent: service.unwrap_or_default(),
         })
     }

@@ -17,6 +17,7 @@ mod step;
 mod steps;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use indexmap::IndexMap;
 use crate::expression::Template;
 use crate::format::{self, File};
 use crate::id::{Digest, Name};
+use crate::task::TaskName;
 
 use input::InputSchema;
 use order::Ancestors;
@@ -33,7 +35,8 @@ pub use crate::format::{DefinitionErrors, Problem};
 pub use input::{InputError, InputProblem};
 pub use policy::{Jitter, RetryPolicy};
 pub use step::{
-    Classified, Compensate, Expect, HttpCall, HttpTarget, Kind, OnUnknown, Otherwise, OutputRule, Step, StepIndex,
+    CallRule, CallTemplate, Classified, Compensate, Expect, HttpTarget, HttpTemplate, Kind, OnUnknown, Otherwise,
+    OutputRule, Step, StepIndex, TaskTemplate,
 };
 
 /// A checked workflow.
@@ -157,6 +160,14 @@ impl Definition {
     /// The services by name.
     pub fn services(&self) -> &IndexMap<Name, Service> {
         &self.services
+    }
+
+    /// The tasks that its steps and their compensations call.
+    pub fn tasks(&self) -> BTreeSet<&TaskName> {
+        let undone = self.steps.iter().filter_map(|step| step.compensate.as_ref());
+        let undone = undone.flat_map(|undo| std::iter::once(&undo.call).chain(&undo.unknown));
+        let calls = self.steps.iter().filter_map(Step::call).chain(undone);
+        calls.filter_map(|call| call.template.task()).map(|task| &task.name).collect()
     }
 
     /// The workflow's own steps, in the order of the file.

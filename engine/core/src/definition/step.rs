@@ -8,6 +8,7 @@ use crate::definition::RetryPolicy;
 use crate::expression::{Expression, Template};
 use crate::failure::Effect;
 use crate::id::Name;
+use crate::task::TaskName;
 
 /// The place of a step in its definition.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,10 +56,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// Its call, where it calls a service.
-    pub fn http(&self) -> Option<&HttpCall> {
+    /// What it calls, where it calls something.
+    pub fn call(&self) -> Option<&CallRule> {
         match &self.kind {
-            Kind::Http(call) => Some(call),
+            Kind::Call(call) => Some(call),
             Kind::Value(_) => None,
         }
     }
@@ -67,15 +68,71 @@ impl Step {
 /// What a step does.
 #[derive(Debug)]
 pub enum Kind {
-    /// Calls a service.
-    Http(Box<HttpCall>),
+    /// Calls a service or a task.
+    Call(Box<CallRule>),
     /// Computes an output.
     Value(Template),
 }
 
-/// How a service is called, and what its answers mean.
+/// What is called, how often, and what its answers mean.
 #[derive(Debug)]
-pub struct HttpCall {
+pub struct CallRule {
+    /// What.
+    pub template: CallTemplate,
+    /// What must hold of a success.
+    pub expect: Option<Expect>,
+    /// What of the answer is the step's output.
+    pub output: OutputRule,
+    /// When it is tried again.
+    pub retry: RetryPolicy,
+    /// The timeout of one attempt.
+    pub timeout: Duration,
+}
+
+/// What a call is rendered from.
+#[derive(Debug)]
+pub enum CallTemplate {
+    /// A call of a service.
+    Http(HttpTemplate),
+    /// A call of a task.
+    Task(TaskTemplate),
+}
+
+impl CallTemplate {
+    /// The call of a service, where it is one.
+    pub fn http(&self) -> Option<&HttpTemplate> {
+        match self {
+            Self::Http(http) => Some(http),
+            Self::Task(_) => None,
+        }
+    }
+
+    /// The call of a task, where it is one.
+    pub fn task(&self) -> Option<&TaskTemplate> {
+        match self {
+            Self::Task(task) => Some(task),
+            Self::Http(_) => None,
+        }
+    }
+
+    /// Whether a definite refusal of its key says that no earlier attempt with that key did anything.
+    pub fn is_idempotent(&self) -> bool {
+        self.http().is_some_and(|http| http.idempotent)
+    }
+}
+
+/// How a task is called.
+#[derive(Debug)]
+pub struct TaskTemplate {
+    /// The task.
+    pub name: TaskName,
+    /// Its arguments: a list.
+    pub args: Template,
+}
+
+/// How a service is called, and what its statuses mean.
+#[derive(Debug)]
+pub struct HttpTemplate {
     /// Whom.
     pub target: HttpTarget,
     /// The method.
@@ -86,16 +143,8 @@ pub struct HttpCall {
     pub headers: Vec<(String, Template)>,
     /// The body.
     pub body: Option<Template>,
-    /// What must hold of a 2xx answer.
-    pub expect: Option<Expect>,
     /// What statuses mean, where not what they usually do.
     pub classify: BTreeMap<u16, Classified>,
-    /// What of the answer is the step's output.
-    pub output: OutputRule,
-    /// When it is tried again.
-    pub retry: RetryPolicy,
-    /// The timeout of one attempt.
-    pub timeout: Duration,
     /// Whether the callee honours `Idempotency-Key`.
     pub idempotent: bool,
 }
@@ -114,7 +163,7 @@ pub enum HttpTarget {
     Url(Template),
 }
 
-/// What must hold of a 2xx answer.
+/// What must hold of a success.
 #[derive(Debug)]
 pub struct Expect {
     /// The condition, over `.output`.
@@ -178,8 +227,8 @@ pub enum OnUnknown {
 /// How a step is undone.
 #[derive(Debug)]
 pub struct Compensate {
-    /// The request.
-    pub call: HttpCall,
-    /// Another request where it is unknown whether the step was carried out.
-    pub unknown: Option<HttpCall>,
+    /// The call.
+    pub call: CallRule,
+    /// Another call where it is unknown whether the step was carried out.
+    pub unknown: Option<CallRule>,
 }

@@ -1,6 +1,6 @@
 //! Steps: from their keys in the file to what the engine carries out.
 
-use super::calls::{Around, both};
+use super::calls::{Around, Called, both};
 use super::check::{Checked, Checker, Noted};
 use super::texts::{Place, Scope};
 use super::{Compensate, Expect, Kind, OnUnknown, Otherwise, OutputRule, Step, StepIndex};
@@ -86,35 +86,49 @@ impl Checker<'_> {
     }
 
     fn kind(&mut self, step: &format::Step, place: Place, pointer: &str) -> Checked<Kind> {
-        match (&step.http, &step.value) {
-            (Some(http), None) => {
-                let around = self.around(step, http, place, pointer);
-                let call = self.call(http, around, place.with(Scope::Request), &format!("{pointer}/http"))?;
-                Ok(Kind::Http(Box::new(call)))
+        let called = match (&step.http, &step.task, &step.value) {
+            (Some(http), None, None) => Called::Http(http),
+            (None, Some(task), None) => Called::Task(task),
+            (None, None, Some(value)) => {
+                let pointer = format!("{pointer}/value");
+                return self.template(value, place.with(Scope::Request), &pointer).map(Kind::Value);
             }
-            (None, Some(value)) => {
-                self.template(value, place.with(Scope::Request), &format!("{pointer}/value")).map(Kind::Value)
-            }
-            (Some(_), Some(_)) => {
-                let message = || "a step does one thing: `http` and `value` are two; make them two steps".into();
-                self.findings.add_at(&format!("{pointer}/value"), At::Key, message);
-                Err(Noted)
-            }
-            (None, None) => {
-                let message = || "a step does something: give it `http` or `value`".into();
+            (None, None, None) => {
+                let message = || "a step does something: give it `http`, `task` or `value`".into();
                 self.findings.add_at(pointer, At::Key, message);
-                Err(Noted)
+                return Err(Noted);
             }
-        }
+            (http, task, value) => {
+                let keys = [("http", http.is_some()), ("task", task.is_some()), ("value", value.is_some())];
+                let written: Vec<_> = keys.into_iter().filter(|(_, there)| *there).map(|(key, _)| key).collect();
+                self.more_than_one(&written, pointer);
+                return Err(Noted);
+            }
+        };
+        let around = self.around(step, called, place, pointer);
+        let call = self.call(called, around, place.with(Scope::Request), pointer)?;
+        Ok(Kind::Call(Box::new(call)))
     }
 
-    fn around(&mut self, step: &format::Step, http: &format::Http, place: Place, pointer: &str) -> Checked<Around> {
+    fn more_than_one(&mut self, written: &[&str], pointer: &str) {
+        let count = if written.len() == 2 { "two" } else { "three" };
+        let last = written.last().copied().unwrap_or_default();
+        self.findings.add_at(&format!("{pointer}/{last}"), At::Key, || {
+            let keys: Vec<_> = written.iter().map(|key| format!("`{key}`")).collect();
+            format!("a step does one thing: {} are {count}; make them {count} steps", keys.join(" and "))
+        });
+    }
+
+    fn around(&mut self, step: &format::Step, called: Called<'_>, place: Place, pointer: &str) -> Checked<Around> {
         let place = place.with(Scope::Answer);
         let expect = step.expect.as_ref().map(|expect| self.expect(expect, place, &format!("{pointer}/expect")));
         let output = self.output(step.output.as_ref(), place, &format!("{pointer}/output"));
+        if let (Called::Task(_), Ok(OutputRule::Response)) = (called, &output) {
+            self.findings.add(&format!("{pointer}/output"), "a task has no response: its output is what it gives");
+        }
         let base = self.policies.forward.clone();
         let retry = self.policy(&base, step.retry.as_ref(), &format!("{pointer}/retry"));
-        let timeout = self.timeout(step.timeout.as_deref(), http.service.as_deref(), &format!("{pointer}/timeout"));
+        let timeout = self.timeout(step.timeout.as_deref(), called.service(), &format!("{pointer}/timeout"));
         Ok(Around { expect: expect.transpose()?, output: output?, retry, timeout })
     }
 
@@ -185,16 +199,18 @@ impl Checker<'_> {
         let place = place.with(Scope::Undo);
         let base = self.policies.compensation.clone();
         let retry = self.policy(&base, undo.retry.as_ref(), &format!("{pointer}/retry"));
-        let unknown = undo.unknown.as_ref().map(|unknown| {
-            let timeout =
-                self.timeout(undo.timeout.as_deref(), unknown.http.service.as_deref(), &format!("{pointer}/timeout"));
-            let around = Ok(Around { expect: None, output: OutputRule::Body, retry: retry.clone(), timeout });
-            self.call(&unknown.http, around, place, &format!("{pointer}/unknown/http"))
-        });
-        let timeout =
-            self.timeout(undo.timeout.as_deref(), undo.http.service.as_deref(), &format!("{pointer}/timeout"));
-        let around = Ok(Around { expect: None, output: OutputRule::Body, retry, timeout });
-        let call = self.call(&undo.http, around, place, &format!("{pointer}/http"));
+        let timeout = undo.timeout.as_deref();
+        let mut undoes = |http: Option<&format::Http>, task: Option<&format::Task>, call_pointer: &str| {
+            let called = self.called(http, task, call_pointer)?;
+            let timeout = self.timeout(timeout, called.service(), &format!("{pointer}/timeout"));
+            let around = Around { expect: None, output: OutputRule::Body, retry: retry.clone(), timeout };
+            self.call(called, Ok(around), place, call_pointer)
+        };
+        let unknown = undo
+            .unknown
+            .as_ref()
+            .map(|unknown| undoes(unknown.http.as_ref(), unknown.task.as_ref(), &format!("{pointer}/unknown")));
+        let call = undoes(undo.http.as_ref(), undo.task.as_ref(), &pointer);
         Ok(Compensate { call: call?, unknown: unknown.transpose()? })
     }
 
@@ -206,7 +222,7 @@ impl Checker<'_> {
                     .add_at(&format!("{pointer}/{key}"), At::Key, || format!("`{key}` can't stand here: {why}"));
             }
         };
-        if step.http.is_none() && step.value.is_some() {
+        if step.http.is_none() && step.task.is_none() && step.value.is_some() {
             let why = "a `value` is computed and calls nobody";
             refuse(step.expect.is_some(), "expect", why);
             refuse(step.retry.is_some(), "retry", why);

@@ -26,7 +26,7 @@ pub(crate) use read::read;
 pub use schema::schema;
 pub use step::{
     Compensate, Condition, Effect, Expect, ExpectEffect, Fail, Http, IfSkipped, Join, OnUnknown, Outcome, Skip, Step,
-    Success, Unknown,
+    Success, Task, Unknown,
 };
 pub(crate) use suggest::did_you_mean;
 pub use workflow::{Auth, Basic, Defaults, Format, Idempotency, Input, Jitter, Retry, RunFile, Service, Workflow};

@@ -13,6 +13,9 @@ use serde::ser::{Serialize, Serializer};
 /// The pattern of names, as JSON Schema has it.
 pub(super) const NAME: &str = "^[a-z][a-z0-9_]{0,63}$";
 
+/// The pattern of a task's name and version, as JSON Schema has it.
+pub(super) const TASK: &str = "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*@[1-9][0-9]*$";
+
 /// The pattern of durations, as JSON Schema has it.
 pub(super) const DURATION: &str = "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
 

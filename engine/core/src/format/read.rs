@@ -93,8 +93,19 @@ fn check_version(document: &Document<'_>) -> Result<(), DefinitionErrors> {
 }
 
 /// Keys that hold an object. The types would also take a list of their fields in order, which nobody means.
-const OBJECTS: [&str; 10] =
-    ["input", "defaults", "auth", "basic", "retry", "compensation_retry", "http", "expect", "compensate", "unknown"];
+const OBJECTS: [&str; 11] = [
+    "input",
+    "defaults",
+    "auth",
+    "basic",
+    "retry",
+    "compensation_retry",
+    "http",
+    "task",
+    "expect",
+    "compensate",
+    "unknown",
+];
 
 fn lists_for_objects(raw: &RawValue, pointer: &str, findings: &mut Findings) {
     let Children::Object(entries) = children(raw) else { return };

@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::parts::{Comment, DURATION, Entries, NAME, WordOr, written};
+use super::parts::{Comment, DURATION, Entries, NAME, TASK, WordOr, written};
 use super::workflow::Retry;
 
-/// A step: one of `http` and `value`, and what holds around it.
+/// A step: one of `http`, `task` and `value`, and what holds around it.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["value"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["task"] }, { "required": ["value"] }]))]
 pub struct Step {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
@@ -36,10 +36,13 @@ pub struct Step {
     /// Calls a service.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub http: Option<Http>,
+    /// Calls a task: a function of the program that drives the run.
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// Computes an output: any JSON with expressions.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// What must hold of a 2xx answer.
+    /// What must hold of a 2xx answer, or of what a task gives.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
     /// When the step is tried again.
@@ -60,7 +63,7 @@ pub struct Step {
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub on_unknown: Option<OnUnknown>,
     /// What of the answer is the step's output: `body`, `response` (status, headers, body), or any JSON with
-    /// expressions over `.output`, the body.
+    /// expressions over `.output`: the body, or what the task gives.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// How the step is undone.
@@ -169,6 +172,21 @@ pub struct Http {
     pub classify: Option<Entries<WordOr<Success, Outcome>>>,
 }
 
+/// A call of a task: a function that the program which drives the run has registered under this name and version.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    #[serde(rename = "$comment", default, skip_serializing)]
+    #[expect(missing_docs, reason = "the type says it")]
+    pub comment: Comment,
+    /// Its name and version, as `charge@1`.
+    #[schemars(regex(pattern = TASK))]
+    pub name: String,
+    /// Its arguments, in the order of its parameters: any JSON with expressions.
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<Value>>,
+}
+
 /// A status that counts as a 2xx.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -235,12 +253,17 @@ pub enum ExpectEffect {
 /// How a step is undone.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["task"] }]))]
 pub struct Compensate {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
     pub comment: Comment,
     /// The call that undoes the step.
-    pub http: Http,
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+    /// The task that undoes the step.
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// When it is tried again; patient unless said otherwise.
     #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -256,10 +279,15 @@ pub struct Compensate {
 /// What undoes a step of which it is unknown whether it was carried out.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["task"] }]))]
 pub struct Unknown {
     #[serde(rename = "$comment", default, skip_serializing)]
     #[expect(missing_docs, reason = "the type says it")]
     pub comment: Comment,
     /// The call.
-    pub http: Http,
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+    /// The task.
+    #[serde(default, deserialize_with = "written", skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }

@@ -9,7 +9,7 @@ mod mermaid;
 #[cfg(test)]
 mod tests;
 
-use crate::definition::{Definition, HttpCall, HttpTarget, Kind, Step, StepIndex};
+use crate::definition::{CallTemplate, Definition, HttpTarget, Kind, Step, StepIndex};
 
 /// How far a step of a run is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,14 +113,14 @@ impl Node<'_> {
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.step.name.to_string()];
         match &self.step.kind {
-            Kind::Http(call) => lines.push(called(call)),
+            Kind::Call(call) => lines.push(called(&call.template)),
             Kind::Value(_) => lines.push("value".to_owned()),
         }
         if let Some(when) = &self.step.when {
             lines.push(format!("when {}", shortened(when.source().trim())));
         }
         if let Some(undo) = &self.step.compensate {
-            lines.push(format!("undo: {}", called(&undo.call)));
+            lines.push(format!("undo: {}", called(&undo.call.template)));
         }
         if self.step.pivot {
             lines.push("pivot".to_owned());
@@ -133,10 +133,13 @@ impl Node<'_> {
     }
 }
 
-fn called(call: &HttpCall) -> String {
-    match &call.target {
-        HttpTarget::Service { name, .. } => format!("{} {name}", call.method),
-        HttpTarget::Url(_) => format!("{} a URL", call.method),
+fn called(call: &CallTemplate) -> String {
+    match call {
+        CallTemplate::Task(task) => format!("task {}", task.name),
+        CallTemplate::Http(http) => match &http.target {
+            HttpTarget::Service { name, .. } => format!("{} {name}", http.method),
+            HttpTarget::Url(_) => format!("{} a URL", http.method),
+        },
     }
 }
 

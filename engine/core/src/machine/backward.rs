@@ -1,6 +1,6 @@
 //! Going backward: what may have happened is undone, in reverse order.
 
-use crate::definition::{HttpCall, Step, StepIndex};
+use crate::definition::{CallRule, Step, StepIndex};
 use crate::event::{Event, TriedAndFailed};
 use crate::expression::Value;
 use crate::failure::{Effect, Failure};
@@ -32,7 +32,7 @@ impl Machine {
         let call = compensate.call_for(self.state.step(&step.name).effect);
         let document = self.compensation_document(step, call)?;
         let step = step.name.clone();
-        match render_call(call, &document) {
+        match render_call(&call.template, &document) {
             Ok(call) => self.emit(Event::CompensationStarted { step, call }),
             Err(failure) => self.compensation_failed(step, 0, failure, Effect::None),
         }
@@ -40,10 +40,10 @@ impl Machine {
     }
 
     /// What the expressions of a compensation read.
-    pub(super) fn compensation_document(&self, step: &Step, call: &HttpCall) -> Result<Value, Needs> {
+    pub(super) fn compensation_document(&self, step: &Step, call: &CallRule) -> Result<Value, Needs> {
         let effect = self.state.step(&step.name).effect;
         let forward_key = self.key(&step.name, Side::Forward);
-        Document::new(self.data(), Reads::default().templates(call_templates(call)))
+        Document::new(self.data(), Reads::default().templates(call_templates(&call.template)))
             .own_step(&step.name)
             .with("key", self.key(&step.name, Side::Compensation))
             .with("forward", forward_document(forward_key.as_str().unwrap_or_default(), effect))
@@ -61,7 +61,7 @@ impl Machine {
         let (step, started_at) = (step.clone(), tries.since);
         let verdict = match judge_compensation(call, state.effect, outcome) {
             Ok(status) => {
-                self.emit(Event::CompensationCompleted { step, attempt, started_at, status: Some(status) });
+                self.emit(Event::CompensationCompleted { step, attempt, started_at, status });
                 return;
             }
             Err(verdict) => verdict,

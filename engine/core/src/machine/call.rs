@@ -1,8 +1,8 @@
 //! Rendering a call, once for all its attempts.
 
 use crate::bounds;
-use crate::call::{Call, Target};
-use crate::definition::{HttpCall, HttpTarget};
+use crate::call::{Call, HttpCall, Target, TaskCall};
+use crate::definition::{CallTemplate, HttpTarget, HttpTemplate};
 use crate::expression::{Encoding, EvaluationError, Template, Value};
 use crate::failure::Failure;
 use crate::payload::Payload;
@@ -13,32 +13,48 @@ pub(super) fn expression_failed(error: &EvaluationError) -> Failure {
 }
 
 /// The templates of a call.
-pub(super) fn call_templates(call: &HttpCall) -> impl Iterator<Item = &Template> {
-    let target = match &call.target {
-        HttpTarget::Service { path, .. } => path,
-        HttpTarget::Url(url) => url,
-    };
-    let named = call.query.iter().chain(&call.headers).map(|(_, template)| template);
-    std::iter::once(target).chain(named).chain(&call.body)
+pub(super) fn call_templates(call: &CallTemplate) -> Vec<&Template> {
+    match call {
+        CallTemplate::Task(task) => vec![&task.args],
+        CallTemplate::Http(http) => {
+            let target = match &http.target {
+                HttpTarget::Service { path, .. } => path,
+                HttpTarget::Url(url) => url,
+            };
+            let named = http.query.iter().chain(&http.headers).map(|(_, template)| template);
+            std::iter::once(target).chain(named).chain(&http.body).collect()
+        }
+    }
 }
 
 /// Renders a call. What fails here was not sent.
-pub(super) fn render_call(call: &HttpCall, document: &Value) -> Result<Call, Failure> {
-    let rendered = render(call, document).map_err(|error| expression_failed(&error))?;
+pub(super) fn render_call(call: &CallTemplate, document: &Value) -> Result<Call, Failure> {
+    let (rendered, what) = match call {
+        CallTemplate::Http(http) => (render_http(http, document)?, "the body has"),
+        CallTemplate::Task(task) => {
+            let args = task.args.render(document).map_err(|error| expression_failed(&error))?;
+            let args = Payload::json(args.to_shared());
+            (Call::Task(TaskCall { name: task.name.clone(), args }), "the arguments have")
+        }
+    };
+    let (len, limit) = (rendered.payload().map_or(0, Payload::len), bounds::MAX_PAYLOAD);
+    if len > limit as u64 {
+        return Err(Failure::new("PAYLOAD_TOO_LARGE", format!("{what} {len} bytes; {limit} are the most")));
+    }
+    Ok(rendered)
+}
+
+fn render_http(http: &HttpTemplate, document: &Value) -> Result<Call, Failure> {
+    let rendered = render(http, document).map_err(|error| expression_failed(&error))?;
     let (len, limit) = (len_beside_body(&rendered), bounds::CALL_LEN);
     if len > limit {
         let message = format!("URL, query and headers have {len} bytes together; {limit} are the most");
         return Err(Failure::new("REQUEST_TOO_LARGE", message));
     }
-    let body_len = rendered.body.as_ref().map_or(0, Payload::len);
-    if body_len > bounds::MAX_PAYLOAD as u64 {
-        let message = format!("the body has {body_len} bytes; {} are the most", bounds::MAX_PAYLOAD);
-        return Err(Failure::new("PAYLOAD_TOO_LARGE", message));
-    }
-    Ok(rendered)
+    Ok(Call::Http(rendered))
 }
 
-fn render(call: &HttpCall, document: &Value) -> Result<Call, EvaluationError> {
+fn render(call: &HttpTemplate, document: &Value) -> Result<HttpCall, EvaluationError> {
     let target = match &call.target {
         HttpTarget::Service { name, path } => {
             Target::Service { name: name.clone(), path: path.render_text(document, Encoding::PathSegment)? }
@@ -47,7 +63,7 @@ fn render(call: &HttpCall, document: &Value) -> Result<Call, EvaluationError> {
     };
     let text =
         |(name, template): &(String, Template)| Ok((name.clone(), template.render_text(document, Encoding::Plain)?));
-    Ok(Call {
+    Ok(HttpCall {
         target,
         method: call.method,
         query: call.query.iter().map(text).collect::<Result<_, EvaluationError>>()?,
@@ -59,7 +75,7 @@ fn render(call: &HttpCall, document: &Value) -> Result<Call, EvaluationError> {
     })
 }
 
-fn len_beside_body(call: &Call) -> usize {
+fn len_beside_body(call: &HttpCall) -> usize {
     let target = match &call.target {
         Target::Service { name, path } => name.as_str().len() + path.len(),
         Target::Url(url) => url.len(),

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use crate::definition::{Classified, HttpCall};
+use crate::definition::{Classified, HttpTemplate};
 use crate::failure::Effect;
 use crate::machine::retry::Again;
 
@@ -33,18 +33,19 @@ pub(super) enum Meaning {
 }
 
 /// What this status of this call says.
-pub(super) fn status(call: &HttpCall, status: u16, not_before: Option<Duration>) -> Meaning {
-    match call.classify.get(&status) {
+pub(super) fn status(http: &HttpTemplate, status: u16, not_before: Option<Duration>) -> Meaning {
+    match http.classify.get(&status) {
         Some(Classified::Success) => Meaning::Success,
         Some(Classified::Failure { retry, effect }) => {
             let again = if *retry { Again::Yes { not_before } } else { Again::No };
             failure(again, *effect)
         }
-        None => usual(status, call.idempotent, not_before),
+        None => usual(status, http.idempotent, not_before),
     }
 }
 
-fn usual(status: u16, idempotent: bool, not_before: Option<Duration>) -> Meaning {
+/// What this status says where the step does not say otherwise.
+pub(super) fn usual(status: u16, idempotent: bool, not_before: Option<Duration>) -> Meaning {
     match status {
         200..=299 => Meaning::Success,
         408 | 425 | 429 => failure(Again::Yes { not_before }, Effect::None),

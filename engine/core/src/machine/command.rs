@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::Compensate;
 use crate::event::{Recorded, StuckReason};
-use crate::failure::Effect;
+use crate::failure::{Effect, Failure};
 use crate::id::{IdempotencyKey, Name, Seq, Side};
 use crate::machine::Machine;
+use crate::payload::Payload;
 use crate::request::Request;
 use crate::state::{Activity, Forward};
 use crate::time::Timestamp;
@@ -27,6 +28,17 @@ pub enum Input {
         attempt: u32,
         /// How it ended.
         outcome: AttemptOutcome,
+    },
+    /// An attempt notes how far it is.
+    Checkpoint {
+        /// The step.
+        step: Name,
+        /// Which side of it.
+        side: Side,
+        /// The attempt's number.
+        attempt: u32,
+        /// What it notes.
+        checkpoint: Payload,
     },
     /// An attempt could not be sent for a reason that an operator has to see to. It did nothing.
     AttemptNotSent {
@@ -64,13 +76,30 @@ pub enum AttemptOutcome {
         /// Why.
         message: String,
     },
-    /// Something was sent and no whole answer came.
+    /// A task gave this: JSON.
+    Gave(Arc<[u8]>),
+    /// A task failed.
+    Failed(TaskFailure),
+    /// Something was sent or begun and no whole answer came.
     Lost {
         /// Whether time ran out (else the connection broke).
         timed_out: bool,
         /// What happened.
         message: String,
     },
+}
+
+/// What a task says of its failure.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TaskFailure {
+    /// Why.
+    pub failure: Failure,
+    /// Whether another attempt may succeed.
+    pub retry: bool,
+    /// How long to wait at least before that.
+    pub not_before: Option<Duration>,
+    /// Whether the attempt certainly did nothing.
+    pub did_nothing: bool,
 }
 
 /// An HTTP answer.
@@ -202,7 +231,7 @@ impl Machine {
         let rule = self.definition.step(self.definition.find(step.as_str())?);
         let forward_key = IdempotencyKey::derive(self.state.run, step, Side::Forward, state.tries.epoch);
         let (key, key_of, timeout) = match side {
-            Side::Forward => (forward_key, None, rule.http()?.timeout),
+            Side::Forward => (forward_key, None, rule.call()?.timeout),
             Side::Compensation => {
                 let key = IdempotencyKey::derive(self.state.run, step, side, state.undo.tries.epoch);
                 (key, Some(forward_key), rule.compensate.as_ref()?.call_for(state.effect).timeout)
@@ -236,7 +265,7 @@ impl Machine {
 
 impl Compensate {
     /// The request for what is known of the step.
-    pub fn call_for(&self, effect: Effect) -> &crate::definition::HttpCall {
+    pub fn call_for(&self, effect: Effect) -> &crate::definition::CallRule {
         match effect {
             Effect::Unknown => self.unknown.as_ref().unwrap_or(&self.call),
             Effect::None | Effect::Done => &self.call,

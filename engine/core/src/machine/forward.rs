@@ -1,6 +1,6 @@
 //! Going forward: ready steps begin, their attempts end.
 
-use crate::definition::{HttpCall, Kind, OnUnknown, Otherwise, StepIndex};
+use crate::definition::{CallRule, Kind, OnUnknown, Otherwise, StepIndex};
 use crate::event::{Event, SkipReason, StopCause, TriedAndFailed};
 use crate::expression::{Encoding, Value};
 use crate::failure::{Effect, Failure};
@@ -70,7 +70,7 @@ impl Machine {
             },
         }
         match &step.kind {
-            Kind::Http(call) => match render_call(call, &document) {
+            Kind::Call(call) => match render_call(&call.template, &document) {
                 Ok(call) => self.emit(Event::StepScheduled { step: step.name.clone(), call }),
                 Err(failure) => self.fail_unsent(index, failure),
             },
@@ -108,7 +108,7 @@ impl Machine {
     pub(super) fn step_document(&self, index: StepIndex) -> Result<Value, Needs> {
         let step = self.definition.step(index);
         let mut reads = match &step.kind {
-            Kind::Http(call) => Reads::default().templates(call_templates(call)),
+            Kind::Call(call) => Reads::default().templates(call_templates(&call.template)),
             Kind::Value(template) => Reads::default().template(template),
         };
         if let Some(when) = &step.when {
@@ -165,27 +165,21 @@ impl Machine {
     ) -> Result<(), Needs> {
         let definition = self.definition.clone();
         let Some(index) = definition.find(name.as_str()) else { return Ok(()) };
-        let Some(call) = definition.step(index).http() else { return Ok(()) };
+        let Some(call) = definition.step(index).call() else { return Ok(()) };
         if !self.in_flight(name, Side::Forward, attempt) {
             return Ok(());
         }
         match self.judge(name, call, outcome)? {
             Judged::Success { status, output } => {
                 let started_at = self.state.step(name).tries.since;
-                self.emit(Event::StepCompleted {
-                    step: name.clone(),
-                    attempt,
-                    started_at,
-                    status: Some(status),
-                    output,
-                });
+                self.emit(Event::StepCompleted { step: name.clone(), attempt, started_at, status, output });
             }
             Judged::Failure(verdict) => self.forward_attempt_failed(index, call, attempt, *verdict),
         }
         Ok(())
     }
 
-    fn forward_attempt_failed(&mut self, index: StepIndex, call: &HttpCall, attempt: u32, verdict: Verdict) {
+    fn forward_attempt_failed(&mut self, index: StepIndex, call: &CallRule, attempt: u32, verdict: Verdict) {
         let name = self.name(index);
         let state = self.state.step(&name);
         let started_at = state.tries.since;

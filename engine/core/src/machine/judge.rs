@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 
-use crate::definition::{Expect, HttpCall, OutputRule};
+use crate::definition::{CallRule, CallTemplate, Expect, OutputRule};
 use crate::expression::{Encoding, Value};
 use crate::failure::{Effect, Failure};
 use crate::id::{Name, Side};
@@ -10,12 +10,12 @@ use crate::machine::call::expression_failed;
 use crate::machine::classify::{self, Meaning};
 use crate::machine::document::{Document, Reads};
 use crate::machine::retry::Again;
-use crate::machine::{Answered, AttemptOutcome, Body, Machine, Needs};
+use crate::machine::{Answered, AttemptOutcome, Body, Machine, Needs, TaskFailure};
 use crate::payload::Payload;
 
 /// What became of an attempt.
 pub(super) enum Judged {
-    Success { status: u16, output: Payload },
+    Success { status: Option<u16>, output: Payload },
     Failure(Box<Verdict>),
 }
 
@@ -37,8 +37,8 @@ impl Verdict {
 
     /// What is known of all attempts together once this one has failed. Unknown sticks, but a callee that honours
     /// keys settles it by refusing the same key for good.
-    pub(super) fn effect_after(&self, before: Effect, call: &HttpCall) -> Effect {
-        let settles = call.idempotent && self.is_definite_refusal;
+    pub(super) fn effect_after(&self, before: Effect, call: &CallRule) -> Effect {
+        let settles = call.template.is_idempotent() && self.is_definite_refusal;
         match (before, self.effect) {
             // An operator had it tried again although it was done, if not as expected.
             (Effect::Done, _) => Effect::Done,
@@ -48,20 +48,20 @@ impl Verdict {
     }
 
     /// The callee said yes, and yet its answer is of no use: what it did stays open.
-    fn unusable(status: u16, code: &str, message: impl Into<String>) -> Box<Self> {
-        Self::new(Again::No, Effect::Unknown, Failure::new(code, message).with_status(status))
+    fn unusable(status: Option<u16>, code: &str, message: impl Into<String>) -> Box<Self> {
+        Self::new(Again::No, Effect::Unknown, Failure { status, ..Failure::new(code, message) })
     }
 }
 
 impl Machine {
     /// Judges the end of a forward attempt.
-    pub(super) fn judge(&self, step: &Name, call: &HttpCall, outcome: &AttemptOutcome) -> Result<Judged, Needs> {
-        let answered = match outcome_verdict(call, outcome) {
-            Ok(answered) => answered,
+    pub(super) fn judge(&self, step: &Name, call: &CallRule, outcome: &AttemptOutcome) -> Result<Judged, Needs> {
+        let success = match outcome_verdict(call, outcome) {
+            Ok(success) => success,
             Err(verdict) => return Ok(Judged::Failure(verdict)),
         };
-        let status = answered.status;
-        let body = match read_body(answered, &call.output) {
+        let status = success.status();
+        let body = match success.read(&call.output) {
             Ok(body) => body,
             Err(verdict) => return Ok(Judged::Failure(verdict)),
         };
@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// Holds the answer against `expect` and makes the output of it.
-    fn check_answer(&self, step: &Name, call: &HttpCall, status: u16, body: &Value) -> Result<Judged, Needs> {
+    fn check_answer(&self, step: &Name, call: &CallRule, status: Option<u16>, body: &Value) -> Result<Judged, Needs> {
         let mut reads = Reads::default();
         if let Some(expect) = &call.expect {
             reads = reads.expression(&expect.that).templates(&expect.message);
@@ -107,21 +107,45 @@ impl Machine {
 
 /// Judges the end of an attempt to undo something. A compensation's answer has no output.
 pub(super) fn judge_compensation(
-    call: &HttpCall,
+    call: &CallRule,
     forward: Effect,
     outcome: &AttemptOutcome,
-) -> Result<u16, Box<Verdict>> {
-    if let AttemptOutcome::Answered(answered) = outcome {
+) -> Result<Option<u16>, Box<Verdict>> {
+    if let (AttemptOutcome::Answered(answered), Some(http)) = (outcome, call.template.http()) {
         let nothing_to_undo = matches!(answered.status, 404 | 410) && forward == Effect::Unknown;
-        if nothing_to_undo && !call.classify.contains_key(&answered.status) {
-            return Ok(answered.status);
+        if nothing_to_undo && !http.classify.contains_key(&answered.status) {
+            return Ok(Some(answered.status));
         }
     }
-    outcome_verdict(call, outcome).map(|answered| answered.status)
+    outcome_verdict(call, outcome).map(|success| success.status())
 }
 
-/// The answer, where it is a success.
-fn outcome_verdict<'o>(call: &HttpCall, outcome: &'o AttemptOutcome) -> Result<&'o Answered, Box<Verdict>> {
+/// What a call gave that was carried out.
+enum Success<'o> {
+    Answered(&'o Answered),
+    Gave(&'o [u8]),
+}
+
+impl Success<'_> {
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answered(answered) => Some(answered.status),
+            Self::Gave(_) => None,
+        }
+    }
+
+    fn read(&self, rule: &OutputRule) -> Result<Value, Box<Verdict>> {
+        match self {
+            Self::Answered(answered) => read_body(answered, rule),
+            Self::Gave(json) => Value::from_slice(json).map_err(|error| {
+                Verdict::unusable(None, "OUTPUT_UNREADABLE", format!("what the task gives can't be kept: {error}"))
+            }),
+        }
+    }
+}
+
+/// What the call gave, where it was carried out.
+fn outcome_verdict<'o>(call: &CallRule, outcome: &'o AttemptOutcome) -> Result<Success<'o>, Box<Verdict>> {
     let again = Again::Yes { not_before: None };
     match outcome {
         AttemptOutcome::NotSent { message } => {
@@ -134,8 +158,14 @@ fn outcome_verdict<'o>(call: &HttpCall, outcome: &'o AttemptOutcome) -> Result<&
             let code = if *timed_out { "TIMEOUT" } else { "CONNECTION_LOST" };
             Err(Verdict::new(again, Effect::Unknown, Failure::new(code, message)))
         }
-        AttemptOutcome::Answered(answered) => match classify::status(call, answered.status, answered.retry_after) {
-            Meaning::Success => Ok(answered),
+        AttemptOutcome::Gave(json) => Ok(Success::Gave(json)),
+        AttemptOutcome::Failed(TaskFailure { failure, retry, not_before, did_nothing }) => {
+            let again = if *retry { Again::Yes { not_before: *not_before } } else { Again::No };
+            let effect = if *did_nothing { Effect::None } else { Effect::Unknown };
+            Err(Verdict::new(again, effect, failure.clone()))
+        }
+        AttemptOutcome::Answered(answered) => match meaning(call, answered) {
+            Meaning::Success => Ok(Success::Answered(answered)),
             Meaning::Failure { again, effect, is_definite_refusal } => {
                 let failure = Failure::new(format!("HTTP_{}", answered.status), refusal_message(answered));
                 let failure = failure.with_status(answered.status);
@@ -144,6 +174,13 @@ fn outcome_verdict<'o>(call: &HttpCall, outcome: &'o AttemptOutcome) -> Result<&
                 Err(verdict)
             }
         },
+    }
+}
+
+fn meaning(call: &CallRule, answered: &Answered) -> Meaning {
+    match &call.template {
+        CallTemplate::Http(http) => classify::status(http, answered.status, answered.retry_after),
+        CallTemplate::Task(_) => classify::usual(answered.status, false, answered.retry_after),
     }
 }
 
@@ -162,7 +199,7 @@ fn refusal_message(answered: &Answered) -> String {
 }
 
 /// What is wrong with an answer that should meet an expectation.
-fn broken(expect: &Expect, step: &Name, status: u16, document: &Value) -> Option<Box<Verdict>> {
+fn broken(expect: &Expect, step: &Name, status: Option<u16>, document: &Value) -> Option<Box<Verdict>> {
     let failure = match expect.that.evaluate(document).map(|value| value.as_bool()) {
         Ok(Some(true)) => return None,
         Ok(Some(false)) => {
@@ -181,12 +218,12 @@ fn broken(expect: &Expect, step: &Name, status: u16, document: &Value) -> Option
         }
         Err(error) => expression_failed(&error),
     };
-    Some(Verdict::new(Again::No, expect.effect, failure.with_status(status)))
+    Some(Verdict::new(Again::No, expect.effect, Failure { status, ..failure }))
 }
 
 /// The body as a value: JSON by content type, text as a string, nothing as null.
 fn read_body(answered: &Answered, rule: &OutputRule) -> Result<Value, Box<Verdict>> {
-    let status = answered.status;
+    let status = Some(answered.status);
     let bytes = match &answered.body {
         Body::Whole(bytes) => bytes,
         Body::TooLarge { limit } => {

@@ -40,7 +40,7 @@ use crate::time::Timestamp;
 pub use request::{after_end, answer_if_full};
 pub use rerun::{Carried, Plan, plan};
 
-pub use command::{Answered, AttemptOutcome, Body, Command, Input, Send, Slot, TimerKey, Turn};
+pub use command::{Answered, AttemptOutcome, Body, Command, Input, Send, Slot, TaskFailure, TimerKey, Turn};
 
 use document::Data;
 use order::Order;
@@ -222,6 +222,10 @@ impl Machine {
                 self.compensation_attempt_ended(step, *attempt, outcome);
                 Ok(())
             }
+            Input::Checkpoint { step, side, attempt, checkpoint } => {
+                self.checkpoint(step, *side, *attempt, checkpoint);
+                Ok(())
+            }
             Input::AttemptNotSent { step, side, attempt, reason, message } => {
                 if self.in_flight(step, *side, *attempt) {
                     self.attempt_not_sent(step, *side, *reason, message);
@@ -259,6 +263,14 @@ impl Machine {
         if let Some(Command::SetTimer { .. }) = self.handed_out.get(&slot) {
             self.handed_out.remove(&slot);
             self.touched.insert(slot);
+        }
+    }
+
+    /// An attempt notes how far it is, where it is still waited for and the history has room.
+    fn checkpoint(&mut self, step: &Name, side: Side, attempt: u32, checkpoint: &Payload) {
+        if self.in_flight(step, side, attempt) && self.state.last.0 < bounds::HISTORY_LEN {
+            let (step, checkpoint) = (step.clone(), checkpoint.clone());
+            self.emit(Event::StepCheckpointed { step, side, attempt, checkpoint });
         }
     }
 

@@ -47,7 +47,7 @@ impl Machine {
         let step = self.definition.step(index);
         let state = self.state.step(name);
         let (call, stops, effect) = match side {
-            Side::Forward => (step.http()?, self.is_stopping(index), state.effect),
+            Side::Forward => (step.call()?, self.is_stopping(index), state.effect),
             Side::Compensation => (step.compensate.as_ref()?.call_for(state.effect), false, state.undo.effect),
         };
         let why = if stops {

@@ -115,6 +115,7 @@ mod tests {
             spent: Duration::from_millis(spent_ms),
             since: Timestamp::from_millis(1_000),
             call: Some(Seq(2)),
+            checkpoint: None,
             epoch: 0,
         }
     }

@@ -48,6 +48,10 @@ impl State {
             Event::AttemptStarted { step, side, attempt } => {
                 self.touch(step, |state| state.again(*side, *attempt, at, held_back));
             }
+            Event::StepCheckpointed { step, side, .. } => self.touch(step, |state| match side {
+                Side::Forward => state.tries.checkpoint = Some(seq),
+                Side::Compensation => state.undo.tries.checkpoint = Some(seq),
+            }),
             Event::AttemptFailed(failed) => self.touch(&failed.step, |state| state.attempt_failed(failed, at)),
             Event::StepCompleted { step, output, .. } => self.touch(step, |state| {
                 state.effect = Effect::Done;

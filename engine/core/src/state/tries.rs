@@ -36,13 +36,22 @@ pub struct Tries {
     pub since: Timestamp,
     /// The event that holds the rendered call.
     pub call: Option<Seq>,
+    /// The event that holds what an attempt noted last of how far it is.
+    pub checkpoint: Option<Seq>,
     /// Which of the idempotency keys is in use.
     pub epoch: u32,
 }
 
 impl Tries {
-    pub(super) const NONE: Self =
-        Self { attempt: 0, failures: 0, spent: Duration::ZERO, since: Timestamp::from_millis(0), call: None, epoch: 0 };
+    pub(super) const NONE: Self = Self {
+        attempt: 0,
+        failures: 0,
+        spent: Duration::ZERO,
+        since: Timestamp::from_millis(0),
+        call: None,
+        checkpoint: None,
+        epoch: 0,
+    };
 
     /// The first attempt of a newly rendered call begins; under the next key where an operator asked for it, who may
     /// only where the calls before provably did nothing.
@@ -54,7 +63,7 @@ impl Tries {
     /// A further attempt begins; with a fresh budget where an operator asked for it.
     pub(super) fn again(&mut self, attempt: u32, at: Timestamp, afresh: bool) {
         if afresh {
-            *self = Self { call: self.call, epoch: self.epoch, ..Self::NONE };
+            *self = Self { call: self.call, checkpoint: self.checkpoint, epoch: self.epoch, ..Self::NONE };
         }
         self.attempt = attempt;
         self.since = at;

@@ -68,7 +68,36 @@ fn kinds_and_calls() {
             r#""a": { "http": { "service": "pay", "get": "/a" }, "value": 1 }"#,
             &["5:55: /steps/a/value: a step does one thing: `http` and `value` are two"],
         ),
-        (A, r#""a": {}"#, &["5:5: /steps/a: a step does something: give it `http` or `value`"]),
+        (A, r#""a": {}"#, &["5:5: /steps/a: a step does something: give it `http`, `task` or `value`"]),
+        (
+            A,
+            r#""a": { "task": { "name": "a@1" }, "value": 1 }"#,
+            &["5:39: /steps/a/value: a step does one thing: `task` and `value` are two"],
+        ),
+        (A, r#""a": { "task": { "name": "a" } }"#, &["5:30: /steps/a/task/name: `a` names no task: give its name"]),
+        (A, r#""a": { "task": { "args": [] } }"#, &["5:20: /steps/a/task: the key `name` is missing"]),
+        (
+            A,
+            r#""a": { "task": { "name": "a@1", "args": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] } }"#,
+            &["5:45: /steps/a/task/args: a task takes 9 arguments at most, not 10"],
+        ),
+        (A, r#""a": { "task": { "name": "a@1", "args": ["${ .nope }"] } }"#, &["/steps/a/task/args/0: "]),
+        (
+            A,
+            r#""a": { "task": { "name": "a@1" }, "output": "response" }"#,
+            &["/steps/a/output: a task has no response: its output is what it gives"],
+        ),
+        (
+            A,
+            r#""a": { "value": 1 }, "d": { "task": { "name": "d@1" }, "compensate": {} }"#,
+            &["/steps/d/compensate: this calls something: give it `http` or `task`"],
+        ),
+        (
+            A,
+            r#""a": { "value": 1 }, "d": { "task": { "name": "d@1" },
+               "compensate": { "task": { "name": "d.undo@1" }, "http": { "service": "pay", "get": "/a" } } }"#,
+            &["/steps/d/compensate/task: this calls one thing: `http` and `task` are two"],
+        ),
         (
             r#""get": "/a""#,
             r#""get": "/a", "put": "/b""#,

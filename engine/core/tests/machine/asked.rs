@@ -111,6 +111,10 @@ impl<'a> Asked<'a> {
                 assert_eq!(self.held, None, "a cancel is held for ever");
                 assert!(self.places.is_empty() && self.waits.is_empty(), "the run ends over {:?}", self.places);
             }
+            Event::StepCheckpointed { step, side, .. } => {
+                let place = self.places.get(&(step.clone(), *side));
+                assert!(matches!(place, Some(Place::Flies(_))), "{step} is not in flight");
+            }
             Event::RunStarted(_) | Event::StepCarried { .. } => {}
         }
     }

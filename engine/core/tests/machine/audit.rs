@@ -165,6 +165,14 @@ impl Audit<'_> {
                 self.of(step).forward = Forward::Active;
             }
             Event::AttemptStarted { step, side: Side::Compensation, .. } => self.of(step).undo = Undo::Active,
+            Event::StepCheckpointed { step, side, .. } => {
+                let seen = self.of(step);
+                let flies = match side {
+                    Side::Forward => seen.forward == Forward::Active,
+                    Side::Compensation => seen.undo == Undo::Active,
+                };
+                assert!(flies, "{step} notes how far it is, and nobody waits for it");
+            }
             Event::AttemptFailed(failed) => self.has_effect(&failed.step, failed.attempt, failed.effect),
             Event::StepStuck { step, attempt, effect, .. } => {
                 self.begins_if_pending(step);

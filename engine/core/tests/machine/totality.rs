@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_core::call::{Call, Method, Target};
+use engine_core::call::{Call, HttpCall, Method, Target};
 use engine_core::definition::Definition;
 use engine_core::event::{CancelCause, Event, Recorded, SkipReason, StopCause, StuckReason, TriedAndFailed};
 use engine_core::failure::{Effect, Failure};
@@ -70,7 +70,12 @@ impl Random {
     }
 
     fn reason(&mut self) -> StuckReason {
-        self.one_of(&[StuckReason::SecretMissing, StuckReason::AddressMissing, StuckReason::Poison])
+        self.one_of(&[
+            StuckReason::SecretMissing,
+            StuckReason::AddressMissing,
+            StuckReason::Poison,
+            StuckReason::TaskMissing,
+        ])
     }
 
     fn answer(&mut self) -> Answer {
@@ -79,7 +84,13 @@ impl Random {
 
     fn call(&mut self) -> Call {
         let target = Target::Service { name: Name::new("plain"), path: "/do".to_owned() };
-        Call { target, method: Method::Post, query: vec![], headers: vec![], body: Some(self.payload()) }
+        Call::Http(HttpCall {
+            target,
+            method: Method::Post,
+            query: vec![],
+            headers: vec![],
+            body: Some(self.payload()),
+        })
     }
 
     fn tried(&mut self) -> TriedAndFailed {
@@ -127,6 +138,9 @@ impl Random {
             3 => Event::RecoveryNoted { cut_off: vec![(step, self.side()), (self.name(), self.side())] },
             4..7 => Event::StepScheduled { step, call: self.call() },
             7..9 => Event::AttemptStarted { step, side: self.side(), attempt },
+            9 if self.once_in(2) => {
+                Event::StepCheckpointed { step, side: self.side(), attempt, checkpoint: self.payload() }
+            }
             9 => Event::AttemptFailed(self.tried()),
             10..12 => Event::StepCompleted { step, attempt, started_at, status: None, output: self.payload() },
             12 => {

@@ -27,6 +27,8 @@ pub(crate) fn lacks(
         }
         Some(_) | None => {}
     }
+    let missing_tasks = definition.tasks().into_iter().filter(|task| options.tasks.find(task).is_none());
+    lacking.extend(missing_tasks.map(|task| format!("the task `{task}`")));
     let mut names = BTreeSet::new();
     for (name, service) in definition.services() {
         let is_overridden = overridden(overrides, name).or_else(|| overridden(&options.overrides, name)).is_some();

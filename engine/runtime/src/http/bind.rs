@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use engine_core::call::{Call, Target};
+use engine_core::call::{HttpCall, Target};
 use engine_core::definition::reference::{self, Part};
 use engine_core::definition::{Auth, Definition, Service};
 use engine_core::event::StuckReason;
@@ -53,7 +53,7 @@ const ANYWHERE: &str = "*";
 
 impl Binder {
     /// The request for this attempt.
-    pub(crate) async fn bind(&self, call: &Call, send: &Send, body: Option<Bytes>) -> Result<Request, Unbound> {
+    pub(crate) async fn bind(&self, call: &HttpCall, send: &Send, body: Option<Bytes>) -> Result<Request, Unbound> {
         let (pool, url, mut headers) = match &call.target {
             Target::Url(url) => (ANYWHERE.to_owned(), url.clone(), Vec::new()),
             Target::Service { name, path } => {
@@ -80,7 +80,7 @@ impl Binder {
 
     /// Where a bound call goes, as messages may name it: host and port, or, where the environment says which, the
     /// reference to that. What a reference stands for is never told.
-    pub(crate) fn address(&self, call: &Call, request: &Request) -> Option<String> {
+    pub(crate) fn address(&self, call: &HttpCall, request: &Request) -> Option<String> {
         let written = match &call.target {
             Target::Url(_) => None,
             Target::Service { name, .. } => {

@@ -1,6 +1,6 @@
 //! The large payloads that a turn has in hand.
 
-use engine_core::machine::{AttemptOutcome, Body, Input};
+use engine_core::machine::{Answered, AttemptOutcome, Body, Input};
 use engine_core::payload::Payload;
 use engine_core::request::{Demand, Request};
 
@@ -28,10 +28,12 @@ impl Hand {
 
     /// The next turn has this answer to work on.
     pub(crate) fn takes_answer(&mut self, input: &Input, room: Option<Lease>) {
-        if let Input::AttemptEnded { outcome: AttemptOutcome::Answered(answered), .. } = input
-            && let Body::Whole(body) = &answered.body
-        {
-            self.takes(body.len());
+        if let Input::AttemptEnded { outcome, .. } = input {
+            self.takes(match outcome {
+                AttemptOutcome::Answered(Answered { body: Body::Whole(body), .. }) => body.len(),
+                AttemptOutcome::Gave(json) => json.len(),
+                _ => 0,
+            });
         }
         self.answers.extend(room);
     }

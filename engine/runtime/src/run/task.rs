@@ -12,7 +12,7 @@ use engine_core::machine::{self, Command, Input, Machine, Progress, Send, TimerK
 use engine_core::request::{Answer, Demand, Request};
 use engine_core::time::Timestamp;
 use engine_store::CommitError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -20,10 +20,11 @@ use crate::committer::Committer;
 use crate::error::LoadError;
 use crate::handle::Report;
 use crate::read;
-use crate::run::attempt::{Ended, Sender};
+use crate::run::attempt::{Attempt, Ended, Sender};
 use crate::run::hand::Hand;
 use crate::run::mailbox::{Mail, Mailbox};
 use crate::run::turn::{self, Besides, Identity};
+use crate::tasks::Note;
 
 /// What a run's task works with.
 pub(crate) struct Setup {
@@ -32,6 +33,10 @@ pub(crate) struct Setup {
     pub(crate) sender: Sender,
     pub(crate) identity: Identity,
     pub(crate) reports: watch::Sender<Report>,
+    /// True once the run goes forward no more.
+    pub(crate) turns: watch::Sender<bool>,
+    /// What attempts note of how far they are.
+    pub(crate) noted: mpsc::Receiver<Note>,
     /// True once the engine stops: nothing new begins, and what is in flight ends.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -49,6 +54,8 @@ pub(crate) struct RunTask {
     broken: Option<Broken>,
     /// Requests whose answers wait for their commit.
     asked: Vec<(Demand, String, oneshot::Sender<Answer>)>,
+    /// Attempts that wait to hear whether what they noted is durable.
+    noting: Vec<(Name, Side, oneshot::Sender<bool>)>,
     /// The last durable event.
     durable: Seq,
 }
@@ -72,7 +79,7 @@ impl RunTask {
     /// A task for this machine, whose events up to `durable` are in the store.
     pub(crate) fn new(setup: Setup, machine: Machine, mailbox: Mailbox, durable: Seq) -> Self {
         Self {
-            hand: Hand::new(setup.sender.memory.clone()),
+            hand: Hand::new(setup.sender.world.memory.clone()),
             broken: None,
             setup,
             machine,
@@ -81,6 +88,7 @@ impl RunTask {
             calls: BTreeMap::new(),
             timers: BTreeMap::new(),
             asked: Vec::new(),
+            noting: Vec::new(),
             durable,
         }
     }
@@ -137,6 +145,8 @@ impl RunTask {
             error = store.broken() => return Err(CommitError::Store(error).into()),
             Some(ended) = self.attempts.join_next() => self.take_result(ended),
             () = self.mailbox.wait() => {}
+            // The sender of notes is kept here too, so the channel is never closed.
+            Some(note) = self.setup.noted.recv() => self.take_note(note),
             Ok(()) = self.setup.stopping.changed() => {}
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
         }
@@ -152,6 +162,11 @@ impl RunTask {
             && let Some(ended) = self.attempts.try_join_next()
         {
             self.take_result(ended);
+        }
+        while !self.machine.is_full()
+            && let Ok(note) = self.setup.noted.try_recv()
+        {
+            self.take_note(note);
         }
         for Mail { request, answer } in self.mailbox.drain() {
             self.asked.push((request.demand.clone(), request.id.clone(), answer));
@@ -183,12 +198,21 @@ impl RunTask {
         }
     }
 
+    fn take_note(&mut self, note: Note) {
+        let Note { step, side, attempt, checkpoint, kept } = note;
+        self.hand.takes(checkpoint.len().try_into().unwrap_or(usize::MAX));
+        self.noting.push((step.clone(), side, kept));
+        self.machine.push(Input::Checkpoint { step, side, attempt, checkpoint });
+    }
+
     /// Decides, commits, and only then acts.
     async fn take_turn(&mut self, besides: Besides) -> Result<(), Broken> {
+        let before = self.durable;
         let commands = self.decide_and_commit(besides).await?;
         // Before anybody is answered, so that who then follows the run does not see it where it was.
         self.report();
         self.answer();
+        self.say_what_is_kept(before);
         if self.broken.is_some() {
             return Ok(());
         }
@@ -240,6 +264,15 @@ impl RunTask {
         self.calls.retain(|(step, side), _| state.activity(step, *side) != engine_core::state::Activity::Idle);
     }
 
+    /// Tells attempts whether what they noted is durable since then.
+    fn say_what_is_kept(&mut self, before: Seq) {
+        for (step, side, kept) in std::mem::take(&mut self.noting) {
+            let last = self.machine.state().step(&step).tries(side).checkpoint;
+            // The attempt may be gone.
+            let _ = kept.send(last.is_some_and(|last| last > before));
+        }
+    }
+
     fn answer(&mut self) {
         for (demand, id, answer) in std::mem::take(&mut self.asked) {
             if let Some(given) = self.answer_to(&id, &demand) {
@@ -265,8 +298,10 @@ impl RunTask {
                 self.timers.remove(&key);
             }
             Command::Send(send) => {
-                let call = self.call(&send);
-                self.attempts.spawn(self.setup.sender.clone().attempt(send, call));
+                let state = self.machine.state().step(&send.step);
+                let (forward, checkpoint) = (state.effect, state.tries(send.side).checkpoint);
+                let attempt = Attempt { call: self.call(&send), send, forward, checkpoint };
+                self.attempts.spawn(self.setup.sender.clone().attempt(attempt));
             }
         }
     }
@@ -279,5 +314,8 @@ impl RunTask {
     fn report(&self) {
         let (last, status) = (self.durable, self.machine.state().status());
         self.setup.reports.send_replace(Report::at(last, status));
+        if self.machine.state().stop.is_some() {
+            self.setup.turns.send_replace(true);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use engine_core::call::{Call, Method, Target};
+use engine_core::call::{Call, HttpCall, Method, Target, TaskCall};
 use engine_core::event::{
     CancelCause, Event, Origin, Parent, Recorded, RunStarted, SkipReason, StopCause, StuckReason, TriedAndFailed,
 };
@@ -11,6 +11,7 @@ use engine_core::failure::{Effect, Failure, StepFailure};
 use engine_core::id::{Digest, Name, RunId, Seq, Side};
 use engine_core::payload::{ContentType, Payload};
 use engine_core::request::{Answer, RequestKind, Resolution};
+use engine_core::task::TaskName;
 use engine_core::time::Timestamp;
 use engine_store::codec::{State, TimerOf};
 use engine_store::{Claim, ClaimState, Class, InboxRow, IndexRow, Status, TimerClock, TimerKey, TimerRow};
@@ -57,7 +58,8 @@ fn warnings() -> Vec<StepFailure> {
 
 fn call(method: Method, target: Target, body: Option<Payload>) -> Call {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Call { target, method, query: vec![pair("dry", "no")], headers: vec![pair("x-tenant", "acme")], body }
+    let (query, headers) = (vec![pair("dry", "no")], vec![pair("x-tenant", "acme")]);
+    Call::Http(HttpCall { target, method, query, headers, body })
 }
 
 fn tried(effect: Effect) -> TriedAndFailed {
@@ -137,6 +139,8 @@ fn run_events() -> Vec<Event> {
         },
         Event::RunStuck { reason: StuckReason::AddressMissing, message: String::new(), parked: None },
         Event::RunStuck { reason: StuckReason::Poison, message: "it ends the process".to_owned(), parked: None },
+        Event::RunStuck { reason: StuckReason::TaskMissing, message: "deploy charge@1".to_owned(), parked: None },
+        Event::RunStuck { reason: StuckReason::InputUndecodable, message: "argument 1".to_owned(), parked: None },
         Event::RunUnstuck,
         Event::RecoveryNoted { cut_off: vec![(charge(), Side::Forward), (Name::new("reserve"), Side::Compensation)] },
         Event::RunCompleted { output: blob(), warnings: warnings(), residue: vec![charge()] },
@@ -154,7 +158,12 @@ fn step_events() -> Vec<Event> {
     let mut events = vec![
         Event::StepScheduled { step: charge(), call: call(Method::Post, service("/process"), Some(json())) },
         Event::StepScheduled { step: charge(), call: call(Method::Get, url(), None) },
+        Event::StepScheduled {
+            step: charge(),
+            call: Call::Task(TaskCall { name: TaskName::new("charge", 2).unwrap(), args: json() }),
+        },
         Event::AttemptStarted { step: charge(), side: Side::Forward, attempt: 2 },
+        Event::StepCheckpointed { step: charge(), side: Side::Forward, attempt: 2, checkpoint: json() },
         Event::AttemptFailed(tried(Effect::Unknown)),
         Event::AttemptFailed(tried(Effect::None)),
         Event::StepCompleted { step: charge(), attempt: 1, started_at: at(5), status: Some(201), output: json() },
@@ -224,7 +233,7 @@ fn undo_events() -> Vec<Event> {
 }
 
 /// How many variants [`name_of`] knows.
-const KINDS: usize = 24;
+const KINDS: usize = 25;
 
 /// The name of a variant. Whoever adds one adds it here, to [`KINDS`] and to the samples.
 fn name_of(event: &Event) -> &'static str {
@@ -240,6 +249,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::RunCancelled { .. } => "RunCancelled",
         Event::StepScheduled { .. } => "StepScheduled",
         Event::AttemptStarted { .. } => "AttemptStarted",
+        Event::StepCheckpointed { .. } => "StepCheckpointed",
         Event::AttemptFailed(_) => "AttemptFailed",
         Event::StepCompleted { .. } => "StepCompleted",
         Event::StepFailed { .. } => "StepFailed",

@@ -356,7 +356,7 @@ impl Story {
             }
             _ => None,
         });
-        serde_json::from_slice(calls.unwrap().body.as_ref().unwrap().inline().unwrap()).unwrap()
+        serde_json::from_slice(calls.unwrap().payload().unwrap().inline().unwrap()).unwrap()
     }
 
     /// The output of the ended run.

@@ -38,6 +38,8 @@ pub(super) fn word(event: &Event) -> String {
         Event::StepScheduled { step, .. } => format!("begin {step}"),
         Event::AttemptStarted { step, side: Side::Forward, attempt } => format!("again {step} {attempt}"),
         Event::AttemptStarted { step, side: Side::Compensation, attempt } => format!("undo again {step} {attempt}"),
+        Event::StepCheckpointed { step, side: Side::Forward, .. } => format!("checkpoint {step}"),
+        Event::StepCheckpointed { step, side: Side::Compensation, .. } => format!("undo checkpoint {step}"),
         Event::AttemptFailed(failed) => {
             format!("retry {} {} {}", failed.step, failed.effect, DisplayDuration(failed.delay))
         }

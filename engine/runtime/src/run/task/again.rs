@@ -19,7 +19,8 @@ impl RunTask {
         self.timers.clear();
         self.calls.clear();
         self.asked.clear();
-        self.hand = Hand::new(self.setup.sender.memory.clone());
+        self.noting.clear();
+        self.hand = Hand::new(self.setup.sender.world.memory.clone());
         let (run, store) = (self.machine.state().run, self.setup.sender.store.clone());
         let state = read::state(&*store, run).await?;
         self.durable = state.last;
