@@ -45,7 +45,8 @@ pub enum Event {
         /// The attempt that was not sent because of it; it is sent again after `RunUnstuck`.
         parked: Option<(Name, Side)>,
     },
-    /// An operator said that what the run was stuck on has been seen to.
+    /// What the run was stuck on has been seen to: an operator said so, or the process that took the run up has the
+    /// tasks that the one before lacked.
     RunUnstuck,
     /// A process took the run up and found attempts in flight: what they did is unknown. Each is made again as the
     /// next attempt, not counted, unless its step ends in the same turn.
@@ -370,6 +371,16 @@ pub enum StuckReason {
     TaskMissing,
     /// The task that a step calls can't read the arguments that were recorded for it.
     InputUndecodable,
+}
+
+impl StuckReason {
+    /// Whether it lies in the program that drives the run, so that another one may do better.
+    pub fn lies_in_tasks(self) -> bool {
+        match self {
+            Self::TaskMissing | Self::InputUndecodable => true,
+            Self::SecretMissing | Self::AddressMissing | Self::Poison => false,
+        }
+    }
 }
 
 impl Event {

@@ -154,6 +154,7 @@ impl Engine {
                 Err(DriveError::Load(error)) => return Err(self.not_loaded(run, error).await),
                 Err(error) => return Err(error),
             };
+            task.equip();
             let broken = match caught::work(task.first_turn(besides)).await {
                 Ok(()) => return Ok(Begun::Open { task, line }),
                 Err(Broken::Commit(CommitError::Conflict { .. })) if may_have_moved => {

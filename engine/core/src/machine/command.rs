@@ -57,6 +57,8 @@ pub enum Input {
     TimerFired(TimerKey),
     /// The process that drove the run before is gone, and its attempts with it.
     Recovered,
+    /// The process that takes the run up has the tasks that its parked steps call.
+    Equipped,
     /// Something is asked from outside. What comes with it stands in the request itself, not in a blob.
     Request(Request),
 }

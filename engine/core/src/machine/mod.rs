@@ -241,6 +241,10 @@ impl Machine {
                 self.recover();
                 Ok(())
             }
+            Input::Equipped => {
+                self.equipped();
+                Ok(())
+            }
             Input::Request(request) => self.take_request(request),
         }
     }

@@ -7,6 +7,7 @@ use crate::id::{Name, Side};
 use crate::machine::Machine;
 use crate::machine::forward::GivenUp;
 use crate::state::Activity;
+use crate::task::TaskName;
 
 impl Machine {
     /// Notes the attempts that were cut off. They are made again, with the same key and call and without counting,
@@ -38,6 +39,28 @@ impl Machine {
                     self.compensation_failed(self.name(index), given_up.attempt, given_up.failure, given_up.effect);
                 }
             }
+        }
+    }
+
+    /// The tasks that wait to be called until the run is no longer stuck as a whole.
+    pub fn parked_tasks(&self) -> Vec<TaskName> {
+        let parked = self.state.steps().filter_map(|(name, state)| {
+            let step = self.definition.step(self.definition.find(name.as_str())?);
+            let call = match (state.activity(Side::Forward), state.activity(Side::Compensation)) {
+                (Activity::Parked, _) => step.call()?,
+                (_, Activity::Parked) => step.compensate.as_ref()?.call_for(state.effect),
+                _ => return None,
+            };
+            Some(call.template.task()?.name.clone())
+        });
+        parked.collect()
+    }
+
+    /// A run that is stuck only because of the program that drove it before goes on by itself.
+    pub(super) fn equipped(&mut self) {
+        let stuck = &self.state.stuck;
+        if !stuck.is_empty() && stuck.iter().all(|stuck| stuck.reason.lies_in_tasks()) {
+            self.emit(Event::RunUnstuck);
         }
     }
 

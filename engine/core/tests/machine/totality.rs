@@ -8,7 +8,7 @@ use engine_core::definition::Definition;
 use engine_core::event::{CancelCause, Event, Recorded, SkipReason, StopCause, StuckReason, TriedAndFailed};
 use engine_core::failure::{Effect, Failure};
 use engine_core::id::{Name, RunId, Seq, Side};
-use engine_core::machine::{AttemptOutcome, Input, Machine, Progress, TimerKey};
+use engine_core::machine::{AttemptOutcome, Input, Machine, Progress, TaskFailure, TimerKey};
 use engine_core::payload::Payload;
 use engine_core::request::{Answer, Demand, Request, RequestKind, Resolution};
 use engine_core::state::State;
@@ -172,7 +172,7 @@ impl Random {
 
     fn input(&mut self) -> Input {
         let (step, side, attempt, message) = (self.name(), self.side(), self.attempt(), String::new());
-        match self.below(10) {
+        match self.below(13) {
             0..3 => {
                 let outcome = self.one_of(&[
                     super::cases::answer(200),
@@ -186,6 +186,16 @@ impl Random {
             4 => Input::TimerFired(TimerKey::Retry(step, side)),
             5 => Input::TimerFired(TimerKey::RunTimeout),
             6 => Input::Recovered,
+            7 => Input::Equipped,
+            8 => Input::Checkpoint { step, side, attempt, checkpoint: self.payload() },
+            9 => {
+                let failure = Failure::new("ANY", "any");
+                let (retry, did_nothing) = (self.once_in(2), self.once_in(2));
+                let failed = TaskFailure { failure, retry, not_before: None, did_nothing };
+                let given = AttemptOutcome::Gave((*b"{}").into());
+                let outcome = if self.once_in(2) { given } else { AttemptOutcome::Failed(failed) };
+                Input::AttemptEnded { step, side, attempt, outcome }
+            }
             _ => {
                 let (id, actor) = (self.below(12).to_string(), String::new());
                 Input::Request(Request { id, actor, demand: self.demand() })

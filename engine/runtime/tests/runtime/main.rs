@@ -14,4 +14,6 @@ mod stage;
 mod start_up;
 mod steering;
 mod stopping;
+mod stray_tasks;
+mod tasks;
 mod world;

@@ -43,6 +43,14 @@ impl RunTask {
         Ok(besides)
     }
 
+    /// Has a run go on that was stuck for want of tasks, where this process has them.
+    pub(crate) fn equip(&mut self) {
+        let tasks = &self.setup.sender.tasks;
+        if self.machine.parked_tasks().iter().all(|name| tasks.find(name).is_some()) {
+            self.machine.push(Input::Equipped);
+        }
+    }
+
     /// Begins nothing new any more: what is in flight ends, and then the task does. Gives what would have told it
     /// otherwise.
     pub(crate) fn hold(&mut self) -> watch::Receiver<bool> {
