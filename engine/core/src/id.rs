@@ -157,6 +157,12 @@ impl IdempotencyKey {
         Self(digest.chars().take(32).collect())
     }
 
+    /// The key of one part of what this key stands for, by the part's name.
+    pub fn part(&self, name: &str) -> Self {
+        let digest = Digest::of(format!("{}/{name}", self.0).as_bytes()).to_string();
+        Self(digest.chars().take(32).collect())
+    }
+
     /// The key as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -228,5 +234,7 @@ mod tests {
         assert_ne!(key, IdempotencyKey::derive(run, &charge, Side::Forward, 1));
         assert_ne!(key, IdempotencyKey::derive(run, &Name::new("refund"), Side::Forward, 0));
         assert_eq!(key.as_str().len(), 32);
+        assert_eq!(key.part("ship"), key.part("ship"));
+        assert!(key.part("ship") != key && key.part("ship") != key.part("pack"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine_runtime::tasks::TaskContext;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::TaskError;
+use crate::service::{Calls, Service};
 
 /// Things of the process that tasks use, as pools and clients, by their types.
 pub(crate) type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
@@ -21,11 +22,12 @@ pub(crate) type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 pub struct StepContext {
     pub(crate) task: TaskContext,
     states: Arc<States>,
+    pub(crate) calls: Arc<Mutex<Calls>>,
 }
 
 impl StepContext {
     pub(crate) fn new(task: TaskContext, states: Arc<States>) -> Self {
-        Self { task, states }
+        Self { task, states, calls: Arc::default() }
     }
 
     /// The id of the run.
@@ -86,6 +88,12 @@ impl StepContext {
     /// Returns after this long by engine time, which a test can advance.
     pub async fn sleep(&self, span: Duration) {
         self.task.sleep(span).await;
+    }
+
+    /// Calls a service of the workflow, by its name. The base URL, credentials, the idempotency key and what is left
+    /// of the attempt's time come along; see [`ServiceCall`](crate::ServiceCall) for what its answers mean.
+    pub fn service(&self, name: &str) -> Service {
+        Service::new(self.clone(), name)
     }
 
     /// A thing of the process, given to the engine by `state(..)`. Declare it with `needs::<T>()` when the workflow is

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine_core::event::StuckReason;
 use engine_core::failure::Failure;
-use engine_core::machine::TaskFailure;
+use engine_core::machine::{Again, TaskFailure};
 use engine_runtime::tasks::TaskEnd;
 
 /// Why an attempt of a task failed, in two facts: may another attempt succeed, and may this one have done something?
@@ -31,15 +31,15 @@ pub struct TaskError {
     code: Cow<'static, str>,
     message: String,
     status: Option<u16>,
-    retry: bool,
-    not_before: Option<Duration>,
+    again: Again,
     did_nothing: bool,
+    settles: bool,
     besides: Besides,
 }
 
 /// What an error says that only the engine makes.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Besides {
+enum Besides {
     /// Nothing.
     Nothing,
     /// There is nothing to undo.
@@ -57,7 +57,7 @@ impl TaskError {
     pub fn refused(code: impl Into<Cow<'static, str>>) -> Self {
         let code = code.into();
         let message = code.to_string();
-        Self { code, retry: false, did_nothing: true, ..Self::retry(message) }
+        Self { code, again: Again::No, did_nothing: true, ..Self::retry(message) }
     }
 
     /// Another attempt may succeed; what this one did is unknown.
@@ -66,21 +66,21 @@ impl TaskError {
             code: Cow::Borrowed(FAILED),
             message: message.to_string(),
             status: None,
-            retry: true,
-            not_before: None,
+            again: Again::Yes { not_before: None },
             did_nothing: false,
+            settles: false,
             besides: Besides::Nothing,
         }
     }
 
     /// No further attempt is made; what this one did is unknown unless [`TaskError::effect_none`] follows.
     pub fn fatal(message: impl fmt::Display) -> Self {
-        Self { retry: false, ..Self::retry(message) }
+        Self { again: Again::No, ..Self::retry(message) }
     }
 
-    /// The next attempt is not made before this has gone by; an hour at most.
+    /// Another attempt may succeed, but is not made before this has gone by; an hour at most.
     pub fn after(self, delay: Duration) -> Self {
-        Self { not_before: Some(delay), ..self }
+        Self { again: Again::Yes { not_before: Some(delay) }, ..self }
     }
 
     /// The attempt certainly did nothing.
@@ -90,7 +90,7 @@ impl TaskError {
 
     /// The attempt may have done something.
     pub fn effect_unknown(self) -> Self {
-        Self { did_nothing: false, besides: Besides::Nothing, ..self }
+        Self { did_nothing: false, settles: false, besides: Besides::Nothing, ..self }
     }
 
     /// A word for programs, as `CARD_DECLINED`; shown, recorded, and read as `.error.code`.
@@ -115,7 +115,7 @@ impl TaskError {
 
     /// Whether another attempt may succeed.
     pub fn is_retryable(&self) -> bool {
-        self.retry
+        self.again != Again::No
     }
 
     /// Whether the attempt certainly did nothing.
@@ -123,21 +123,31 @@ impl TaskError {
         self.did_nothing
     }
 
-    /// The same failure as the engine records it, as an error.
-    pub(crate) fn from_failure(failure: TaskFailure, besides: Besides) -> Self {
-        let TaskFailure { failure: Failure { code, message, status }, retry, not_before, did_nothing } = failure;
-        Self { code: code.into(), message, status, retry, not_before, did_nothing, besides }
+    /// There is nothing to undo.
+    pub(crate) fn nothing_to_undo(self) -> Self {
+        Self { besides: Besides::NothingToUndo, ..self }
+    }
+
+    /// Something is missing that an operator has to see to, and nothing was done.
+    pub(crate) fn unbound(self, reason: StuckReason) -> Self {
+        Self { besides: Besides::Unbound(reason), ..self }
+    }
+
+    /// A failure as the engine records it, as an error.
+    pub(crate) fn from_failure(failure: TaskFailure) -> Self {
+        let TaskFailure { failure: Failure { code, message, status }, again, did_nothing, settles } = failure;
+        Self { code: code.into(), message, status, again, did_nothing, settles, besides: Besides::Nothing }
     }
 
     /// How the attempt ends with it. A compensation that finds nothing to undo has succeeded.
     pub(crate) fn into_end(self) -> TaskEnd {
-        let Self { code, message, status, retry, not_before, did_nothing, besides } = self;
+        let Self { code, message, status, again, did_nothing, settles, besides } = self;
         match besides {
             Besides::NothingToUndo => TaskEnd::Gave(b"null".to_vec()),
             Besides::Unbound(reason) => TaskEnd::Unbound { reason, message },
             Besides::Nothing => {
                 let failure = Failure { status, ..Failure::new(code, message) };
-                TaskEnd::Failed(TaskFailure { failure, retry, not_before, did_nothing })
+                TaskEnd::Failed(TaskFailure { failure, again, did_nothing, settles })
             }
         }
     }
@@ -184,6 +194,6 @@ mod tests {
         assert_eq!((error.is_retryable(), error.did_nothing()), (false, true));
         let TaskEnd::Failed(failure) = error.message("no credit").into_end() else { panic!() };
         assert_eq!(failure.failure.to_string(), "CARD_DECLINED: no credit");
-        assert!(failure.did_nothing && !failure.retry);
+        assert!(failure.did_nothing && failure.again == Again::No);
     }
 }

@@ -2,6 +2,8 @@
 
 mod context;
 mod error;
+mod service;
 
 pub use context::StepContext;
 pub use error::TaskError;
+pub use service::{Service, ServiceCall};

@@ -66,7 +66,7 @@ impl Machine {
             }
             Err(verdict) => verdict,
         };
-        let effect = verdict.effect_after(state.undo.effect, call);
+        let effect = verdict.effect_after(state.undo.effect);
         let moment = retry::Moment { now: self.now, unlimited: false, seed: (self.state.run, &step, attempt) };
         match retry::next(&call.retry, tries, &verdict.retry, &moment) {
             Some(Retried { delay, count }) => self.emit(Event::CompensationAttemptFailed(TriedAndFailed {

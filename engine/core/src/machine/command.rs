@@ -10,6 +10,7 @@ use crate::event::{Recorded, StuckReason};
 use crate::failure::{Effect, Failure};
 use crate::id::{IdempotencyKey, Name, Seq, Side};
 use crate::machine::Machine;
+use crate::machine::retry::Again;
 use crate::payload::Payload;
 use crate::request::Request;
 use crate::state::{Activity, Forward};
@@ -96,12 +97,12 @@ pub enum AttemptOutcome {
 pub struct TaskFailure {
     /// Why.
     pub failure: Failure,
-    /// Whether another attempt may succeed.
-    pub retry: bool,
-    /// How long to wait at least before that.
-    pub not_before: Option<Duration>,
+    /// What it says about another attempt.
+    pub again: Again,
     /// Whether the attempt certainly did nothing.
     pub did_nothing: bool,
+    /// Whether whoever carries out the step's key refused it for good, so that no attempt before did anything either.
+    pub settles: bool,
 }
 
 /// An HTTP answer.

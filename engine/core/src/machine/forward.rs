@@ -183,7 +183,7 @@ impl Machine {
         let name = self.name(index);
         let state = self.state.step(&name);
         let started_at = state.tries.since;
-        let effect = verdict.effect_after(state.effect, call);
+        let effect = verdict.effect_after(state.effect);
         let retried = if self.may_retry(index) {
             let unlimited = self.is_past_pivot(index) && !self.definition.step(index).optional;
             retry::next(

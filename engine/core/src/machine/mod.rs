@@ -11,6 +11,7 @@
 //! machine that was just made from a history has handed out nothing, so its first turn hands out the whole: live
 //! and recovered runs go one way.
 
+mod answer;
 mod backward;
 mod call;
 mod classify;
@@ -37,8 +38,10 @@ use crate::payload::Payload;
 use crate::state::{FoldError, State};
 use crate::time::Timestamp;
 
+pub use answer::answer_to_task;
 pub use request::{after_end, answer_if_full};
 pub use rerun::{Carried, Plan, plan};
+pub use retry::Again;
 
 pub use command::{Answered, AttemptOutcome, Body, Command, Input, Send, Slot, TaskFailure, TimerKey, Turn};
 

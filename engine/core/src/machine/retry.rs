@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// What an attempt's end says about another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Again {
+pub enum Again {
     /// It would end the same way.
     No,
     /// It may end better.

@@ -8,7 +8,7 @@ use engine_core::definition::Definition;
 use engine_core::event::{CancelCause, Event, Recorded, SkipReason, StopCause, StuckReason, TriedAndFailed};
 use engine_core::failure::{Effect, Failure};
 use engine_core::id::{Name, RunId, Seq, Side};
-use engine_core::machine::{AttemptOutcome, Input, Machine, Progress, TaskFailure, TimerKey};
+use engine_core::machine::{Again, AttemptOutcome, Input, Machine, Progress, TaskFailure, TimerKey};
 use engine_core::payload::Payload;
 use engine_core::request::{Answer, Demand, Request, RequestKind, Resolution};
 use engine_core::state::State;
@@ -190,8 +190,9 @@ impl Random {
             8 => Input::Checkpoint { step, side, attempt, checkpoint: self.payload() },
             9 => {
                 let failure = Failure::new("ANY", "any");
-                let (retry, did_nothing) = (self.once_in(2), self.once_in(2));
-                let failed = TaskFailure { failure, retry, not_before: None, did_nothing };
+                let not_before = None;
+                let again = self.one_of(&[Again::No, Again::Yes { not_before }, Again::InWork { not_before }]);
+                let failed = TaskFailure { failure, again, did_nothing: self.once_in(2), settles: self.once_in(2) };
                 let given = AttemptOutcome::Gave((*b"{}").into());
                 let outcome = if self.once_in(2) { given } else { AttemptOutcome::Failed(failed) };
                 Input::AttemptEnded { step, side, attempt, outcome }

@@ -2,6 +2,7 @@
 
 mod bind;
 mod client;
+mod exchange;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::memory::AnswerRoom;
 
 pub(crate) use bind::{Binder, MOCK, Unbound, overridden};
 pub use client::HttpClient;
+pub(crate) use exchange::exchange;
 
 /// A request with everything bound: it may hold secrets, and is never stored or logged.
 #[derive(Clone)]

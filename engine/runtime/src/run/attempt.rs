@@ -14,7 +14,7 @@ use engine_store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::error::LoadError;
-use crate::http::Unbound;
+use crate::http::{Unbound, exchange};
 use crate::memory::{Lease, Outgoing};
 use crate::read;
 use crate::tasks::{self, Outcome, TaskAttempt, Tasks, World};
@@ -82,14 +82,9 @@ impl Sender {
             }
             None => None,
         };
-        Ok(match binder.bind(http, &send, body).await {
-            Ok(mut request) => {
-                let room = memory.answer();
-                request.room = room.clone();
-                let address = binder.address(http, &request);
-                let outcome = at(address, transport.send(request).await);
-                ended(send, outcome, room.take())
-            }
+        let room = memory.answer();
+        Ok(match exchange((binder, &**transport), (http, &send), body, room.clone()).await {
+            Ok(outcome) => ended(send, outcome, room.take()),
             Err(Unbound { reason, message }) => not_sent(send, reason, message),
         })
     }
@@ -187,14 +182,4 @@ fn not_sent(send: Send, reason: StuckReason, message: String) -> Ended {
 /// How many bytes a payload will have in memory.
 fn payload_len(payload: &Payload) -> usize {
     usize::try_from(payload.len()).unwrap_or(usize::MAX)
-}
-
-/// Says where nobody was reached.
-fn at(address: Option<String>, outcome: AttemptOutcome) -> AttemptOutcome {
-    match (address, outcome) {
-        (Some(address), AttemptOutcome::NotSent { message }) => {
-            AttemptOutcome::NotSent { message: format!("{address}: {message}") }
-        }
-        (_, outcome) => outcome,
-    }
 }

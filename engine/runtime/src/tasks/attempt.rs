@@ -1,14 +1,13 @@
 //! One attempt of a task: begun on its own threads, awaited for as long as it may take, and then left alone.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use engine_core::bounds as core_bounds;
 use engine_core::event::StuckReason;
 use engine_core::failure::{Effect, Failure};
 use engine_core::id::{Name, RunId};
-use engine_core::machine::{AttemptOutcome, Send, TaskFailure};
+use engine_core::machine::{Again, AttemptOutcome, Send, TaskFailure};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
@@ -84,7 +83,6 @@ impl World {
             notes: self.notes.clone(),
             stopped: Stopped { abandoned, stopping, turned },
             engine: Handle::current(),
-            has_sent: AtomicBool::new(false),
         });
         let (tell, mut told) = oneshot::channel::<Came>();
         let late = self.late.clone();
@@ -120,20 +118,22 @@ fn outcome(came: Came) -> Outcome {
         Ok(Ok(TaskEnd::Gave(json))) if json.len() > core_bounds::MAX_PAYLOAD => {
             let (len, limit) = (json.len(), core_bounds::MAX_PAYLOAD);
             let message = format!("what the task gives has {len} bytes; {limit} are the most");
-            Outcome::Ended(failed("PAYLOAD_TOO_LARGE", message, false))
+            Outcome::Ended(failed("PAYLOAD_TOO_LARGE", message, Again::No))
         }
         Ok(Ok(TaskEnd::Gave(json))) => Outcome::Ended(AttemptOutcome::Gave(json.into())),
         Ok(Ok(TaskEnd::Failed(failure))) => Outcome::Ended(AttemptOutcome::Failed(failure)),
         Ok(Ok(TaskEnd::Unbound { reason, message })) => Outcome::Unbound { reason, message },
         Ok(Err(Undecodable(message))) => Outcome::Unbound { reason: StuckReason::InputUndecodable, message },
-        Err(panic) => Outcome::Ended(failed("PANICKED", format!("the task panicked: {panic}"), true)),
+        Err(panic) => {
+            Outcome::Ended(failed("PANICKED", format!("the task panicked: {panic}"), Again::Yes { not_before: None }))
+        }
     }
 }
 
 /// A failure after which it is not known what the task did.
-fn failed(code: &str, message: String, retry: bool) -> AttemptOutcome {
+fn failed(code: &str, message: String, again: Again) -> AttemptOutcome {
     let failure = Failure::new(code, message);
-    AttemptOutcome::Failed(TaskFailure { failure, retry, not_before: None, did_nothing: false })
+    AttemptOutcome::Failed(TaskFailure { failure, again, did_nothing: false, settles: false })
 }
 
 fn lost(message: &str) -> AttemptOutcome {

@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use engine_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::http::{Binder, Transport, Unbound};
+use crate::http::{Binder, Transport, Unbound, exchange};
 use crate::memory::PayloadMemory;
 
 /// What an attempt notes of how far it is, on its way to its run.
@@ -83,7 +82,6 @@ pub(super) struct Inner {
     /// Where what the engine does for the task is carried out, so that a task which blocks its thread holds up no
     /// connection.
     pub(super) engine: tokio::runtime::Handle,
-    pub(super) has_sent: AtomicBool,
 }
 
 impl TaskContext {
@@ -187,22 +185,23 @@ impl TaskContext {
 
     /// Sends one request with everything bound: base URL, credentials, this key, and that of what a compensation
     /// undoes. It is given what is left of the attempt's time at most, and not sent at all once that is over.
-    pub async fn call(&self, http: HttpCall, key: IdempotencyKey, timeout: Duration) -> Called {
+    ///
+    /// A task that makes several calls names each `part`: it gets a key of its own, derived from that of the attempt.
+    pub async fn call(&self, http: HttpCall, part: Option<&str>, timeout: Duration) -> Called {
         let inner = self.inner.clone();
         if *inner.stopped.abandoned.borrow() {
             let message = "the attempt is over, so nothing is sent for it any more".to_owned();
             return Called::Ended(AttemptOutcome::NotSent { message });
         }
         let timeout = timeout.min(inner.deadline.since(inner.clock.now())).max(Duration::from_millis(1));
+        let of_part = |key: &IdempotencyKey| part.map_or_else(|| key.clone(), |part| key.part(part));
+        let (key, key_of) = (of_part(self.key()), self.inner.send.key_of.as_ref().map(of_part));
         let call = async move {
-            let send = Send { key, timeout, ..inner.send.clone() };
+            let send = Send { key, key_of, timeout, ..inner.send.clone() };
             let body = http.body.as_ref().and_then(|body| body.inline()).map(|body| Bytes::from_owner(body.clone()));
-            match inner.binder.bind(&http, &send, body).await {
-                Ok(mut request) => {
-                    request.room = inner.memory.answer();
-                    inner.has_sent.store(true, Ordering::Relaxed);
-                    Called::Ended(inner.transport.send(request).await)
-                }
+            let (way, call) = ((&inner.binder, &*inner.transport), (&http, &send));
+            match exchange(way, call, body, inner.memory.answer()).await {
+                Ok(outcome) => Called::Ended(outcome),
                 Err(Unbound { reason, message }) => Called::Unbound { reason, message },
             }
         };
@@ -212,9 +211,9 @@ impl TaskContext {
         })
     }
 
-    /// Whether the attempt has sent anything by [`TaskContext::call`].
-    pub fn has_sent(&self) -> bool {
-        self.inner.has_sent.load(Ordering::Relaxed)
+    /// Whether a service of the run's workflow honours `Idempotency-Key`.
+    pub fn is_idempotent(&self, service: &Name) -> bool {
+        self.inner.binder.definition.services().get(service).is_some_and(|service| service.idempotent)
     }
 }
 

@@ -177,7 +177,7 @@ async fn an_attempt_that_is_over_sends_nothing_any_more() {
             let late = late.clone();
             async move {
                 cx.cancelled().await;
-                let called = cx.call(request(), cx.key().clone(), Duration::from_secs(1)).await;
+                let called = cx.call(request(), None, Duration::from_secs(1)).await;
                 let noted = cx.checkpoint(b"1".to_vec()).await;
                 late.lock().unwrap().push((called, noted));
                 gave(&Value::Null)
