@@ -176,7 +176,7 @@ impl Engine {
             secrets: options.secrets.clone(),
             mocks: options.mocks.clone(),
         };
-        let (notes, noted) = mpsc::channel(bounds::NOTES);
+        let (notes, coming) = mpsc::channel(bounds::NOTES);
         let world = World {
             run,
             workflow: state.workflow.clone(),
@@ -207,8 +207,9 @@ impl Engine {
             sender,
             identity: Identity { fence: self.inner.fence, input },
             reports,
+            observer: options.observer.clone(),
             turns,
-            noted,
+            noted: coming,
             stopping,
         };
         Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))

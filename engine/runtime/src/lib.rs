@@ -42,7 +42,7 @@ pub use error::{DriveError, EngineError, LoadError, RequestError, StartError};
 pub use handle::{Finished, RunHandle};
 pub use http::{Request, Transport};
 pub use memory::AnswerRoom;
-pub use options::{Environment, Mocks, Options, Secrets};
+pub use options::{Environment, Mocks, Observer, Options, Secrets};
 pub use random::{Random, SystemRandom};
 pub use set_aside::SetAside;
 pub use start::{Reuse, Start, Started};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use engine_core::event::Recorded;
+use engine_core::id::RunId;
 
 use crate::bounds;
 use crate::clock::{Clock, SystemClock};
@@ -33,6 +35,8 @@ pub struct Options {
     /// The threads that those are carried out on; the engine's own where there are none, and then a function that
     /// blocks its thread holds up the engine.
     pub task_threads: Option<tokio::runtime::Handle>,
+    /// Who is told what becomes durable.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Bytes of payloads in memory, about: what exceeds it waits. A payload that is larger goes alone.
     pub payload_memory: usize,
 }
@@ -54,6 +58,7 @@ impl Options {
             overrides: Vec::new(),
             tasks: Arc::new(NoTasks),
             task_threads: None,
+            observer: None,
             payload_memory: bounds::PAYLOAD_MEMORY,
         }
     }
@@ -75,6 +80,13 @@ pub trait Mocks: Send + Sync + 'static {
     fn faults(&self) -> &[String] {
         &[]
     }
+}
+
+/// Is told what happens to the runs that a process drives. What became durable just before the process died it is not
+/// told.
+pub trait Observer: Send + Sync + 'static {
+    /// These events of a run have become durable. Called by the run's own task, so it has to be quick and may not block.
+    fn recorded(&self, run: RunId, events: &[Recorded]);
 }
 
 /// Where `${secret:NAME}` and `${env:NAME}` are looked up, at each send.

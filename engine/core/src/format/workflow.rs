@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use super::parts::{Comment, DURATION, Entries, NAME, written};
 use super::step::Step;
 
-/// A workflow: named steps over HTTP services, with retries and compensations.
+/// A workflow: named steps that call services and tasks, with retries and compensations.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Workflow, engine/1")]

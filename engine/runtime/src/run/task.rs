@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::error::LoadError;
 use crate::handle::Report;
+use crate::options::Observer;
 use crate::read;
 use crate::run::attempt::{Attempt, Ended, Sender};
 use crate::run::hand::Hand;
@@ -33,6 +34,7 @@ pub(crate) struct Setup {
     pub(crate) sender: Sender,
     pub(crate) identity: Identity,
     pub(crate) reports: watch::Sender<Report>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// True once the run goes forward no more.
     pub(crate) turns: watch::Sender<bool>,
     /// What attempts note of how far they are.
@@ -245,9 +247,13 @@ impl RunTask {
             spilled.map_err(CommitError::Store)?;
             self.hand.spilled();
             self.keep_calls(&events);
+            let observed = self.setup.observer.as_ref().map(|observer| (observer.clone(), events.clone()));
             let state = self.machine.state();
             let unit = turn::unit(&self.setup.identity, state, self.durable, events, &commands, besides);
             self.durable = self.setup.committer.commit(unit).await?;
+            if let Some((observer, events)) = observed {
+                observer.recorded(run, &events);
+            }
         }
         self.hand.committed();
         Ok(commands)
