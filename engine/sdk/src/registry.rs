@@ -1,0 +1,164 @@
+//! What a program has: its workflows, and the tasks that their runs call.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine_core::definition::Definition;
+use engine_core::id::Name;
+use engine_core::task::{InvalidTaskName, TaskName};
+use serde::Serialize;
+
+use crate::Workflow;
+use crate::task::{ArgTypes, NoCapture, TaskEntry, TaskFn, TaskFuture, TaskResult};
+
+/// A state that the tasks of a workflow use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Need {
+    pub(crate) id: TypeId,
+    pub(crate) type_name: &'static str,
+}
+
+/// Tasks by name and version.
+pub(crate) type TaskMap = BTreeMap<TaskName, TaskEntry>;
+
+/// The workflows and tasks of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    tasks: TaskMap,
+    workflows: BTreeMap<Name, Arc<Definition>>,
+    /// What is needed, and by which workflow.
+    needs: Vec<(Need, Name)>,
+}
+
+/// Why something can't be registered beside what is there.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Two functions want the same name and version.
+    #[error(
+        "two functions under the task name `{name}`: `{first}` and `{second}`; give one of them a name or a version of \
+         its own, as `task!(name@2)`"
+    )]
+    TaskTwice {
+        /// The name and version.
+        name: String,
+        /// The path of the function that has it.
+        first: &'static str,
+        /// The path of the other one.
+        second: &'static str,
+    },
+    /// Two workflows want the same name.
+    #[error(
+        "two workflows under the name `{name}`, with the digests {first} and {second}: give one of them another name"
+    )]
+    WorkflowTwice {
+        /// The name.
+        name: String,
+        /// The digest of the one that has it.
+        first: String,
+        /// The digest of the other one.
+        second: String,
+    },
+    /// What was given as a task's name and version is none.
+    #[error(transparent)]
+    TaskName(#[from] InvalidTaskName),
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a workflow with its tasks. To add the same one again changes nothing.
+    ///
+    /// # Errors
+    /// Where its name belongs to another workflow, or that of a task to another function. Nothing is added then.
+    pub fn register<I, O>(&mut self, workflow: &Workflow<I, O>) -> Result<&mut Self, RegisterError> {
+        let definition = workflow.definition();
+        let name = definition.name();
+        if let Some(other) = self.workflows.get(name)
+            && other.digest() != definition.digest()
+        {
+            let (first, second) = (other.digest().to_string(), workflow.digest().to_owned());
+            return Err(RegisterError::WorkflowTwice { name: name.to_string(), first, second });
+        }
+        for (task, entry) in workflow.tasks() {
+            clash(&self.tasks, task, entry)?;
+        }
+        let tasks = workflow.tasks().iter().map(|(task, entry)| (task.clone(), entry.clone()));
+        self.tasks.extend(tasks);
+        for need in workflow.needs() {
+            if !self.needs.iter().any(|(other, _)| other == need) {
+                self.needs.push((*need, name.clone()));
+            }
+        }
+        self.workflows.insert(name.clone(), Arc::clone(definition));
+        Ok(self)
+    }
+
+    /// Adds a function as the task `name`, as `charge@1`: for workflow files that call it, and for runs that an
+    /// earlier program has started.
+    ///
+    /// # Errors
+    /// Where this is no name and version of a task, or that of another function.
+    pub fn task<F, Sig>(&mut self, name: &str, function: F) -> Result<&mut Self, RegisterError>
+    where
+        F: TaskFn<Sig> + NoCapture + Send + Sync,
+        F::Ret: TaskFuture + Send + 'static,
+        <F::Ret as TaskFuture>::Gives: TaskResult<Ok: Serialize>,
+        Sig: ArgTypes + 'static,
+    {
+        const { assert!(F::CAPTURED == 0, "a task may not capture variables: name a function") }
+        add_task(&mut self.tasks, name.parse()?, TaskEntry::new(function))?;
+        Ok(self)
+    }
+}
+
+#[expect(dead_code, reason = "an engine that runs what is registered comes next")]
+impl Registry {
+    /// The task of this name and version.
+    pub(crate) fn find(&self, name: &TaskName) -> Option<&TaskEntry> {
+        self.tasks.get(name)
+    }
+
+    /// The versions of a task that are here, in their order.
+    pub(crate) fn versions(&self, name: &str) -> Vec<TaskName> {
+        self.tasks.keys().filter(|task| task.name() == name).cloned().collect()
+    }
+
+    /// The workflow of this name.
+    pub(crate) fn workflow(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.workflows.get(name)
+    }
+
+    /// All workflows, by name.
+    pub(crate) fn workflows(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.workflows.values()
+    }
+
+    /// The states that tasks use, each with a workflow that says so.
+    pub(crate) fn needs(&self) -> &[(Need, Name)] {
+        &self.needs
+    }
+}
+
+/// Adds a task.
+///
+/// # Errors
+/// Where another function has its name.
+pub(crate) fn add_task(tasks: &mut TaskMap, name: TaskName, entry: TaskEntry) -> Result<(), RegisterError> {
+    clash(tasks, &name, &entry)?;
+    tasks.entry(name).or_insert(entry);
+    Ok(())
+}
+
+fn clash(tasks: &TaskMap, name: &TaskName, entry: &TaskEntry) -> Result<(), RegisterError> {
+    match tasks.get(name) {
+        Some(other) if !other.is(entry) => {
+            Err(RegisterError::TaskTwice { name: name.to_string(), first: other.path(), second: entry.path() })
+        }
+        _ => Ok(()),
+    }
+}
