@@ -8,8 +8,14 @@ use crate::tree::{hold, root};
 
 /// Each crate of ours, and which of ours it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("engine-bin", &["engine-cli", "mock-services"]),
-    ("engine-cli", &["engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
+    ("engine-bin", &["engine-cli", "workflows", "mock-services"]),
+    ("workflows", &["engine"]),
+    ("engine-cli", &["engine", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
+    (
+        "engine",
+        &["engine-macros", "engine-testkit", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"],
+    ),
+    ("engine-macros", &[]),
     ("engine-testkit", &["engine-runtime", "engine-store", "engine-core"]),
     ("engine-runtime", &["engine-store", "engine-core"]),
     ("engine-store-sled", &["engine-store", "engine-core"]),

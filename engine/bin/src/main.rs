@@ -1,4 +1,4 @@
-//! The engine's own binary: its verbs, with the mock services.
+//! The engine's own binary: its verbs, with some workflows and the services that those call, mocked.
 
 mod mocks;
 
@@ -7,5 +7,6 @@ use std::process::ExitCode;
 use engine_cli::App;
 
 fn main() -> ExitCode {
-    engine_cli::main(App::new("engine", env!("CARGO_PKG_VERSION")).mocks(mocks::OrderSaga::default()))
+    let app = App::new("engine", env!("CARGO_PKG_VERSION")).mocks(mocks::OrderSaga::default());
+    engine_cli::main(app.register(workflows::register))
 }

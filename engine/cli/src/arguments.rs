@@ -155,7 +155,8 @@ pub(crate) enum Language {
 /// `run`
 #[derive(Args, Debug)]
 pub(crate) struct RunArguments {
-    /// A workflow file, or a run file that names a stored workflow
+    /// A workflow file, a run file that names a workflow, or a workflow of this program by its name
+    #[arg(value_name = "FILE|WORKFLOW")]
     pub(crate) file: PathBuf,
     /// The input: JSON, @FILE, or - for standard input
     #[arg(long, value_name = "JSON|@FILE|-", value_parser = Given::parse, allow_hyphen_values = true)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::Program;
 use engine_core::id::RunId;
 use engine_core::request::{Answer, Request};
 use engine_runtime::control::{
@@ -55,6 +56,7 @@ impl Way {
 /// How a way is found: as the owner, where nobody has the directory.
 pub(crate) struct Driving {
     pub(crate) directory: DataDirectory,
+    pub(crate) program: Program,
     pub(crate) mocks: Option<Arc<dyn Mocks>>,
     pub(crate) faults: Vec<String>,
     pub(crate) aim: Aim,
@@ -140,7 +142,8 @@ impl Reach {
     ) -> Result<T, CliError> {
         let interrupt = Interrupt::listen(context.how_to_go_on())?;
         let (directory, mocks) = (context.directory.clone(), context.app.mocks.clone());
-        let driving = Driving { directory, mocks, faults, aim, format: context.format };
+        let program = context.program.clone();
+        let driving = Driving { directory, program, mocks, faults, aim, format: context.format };
         let ways = Ways::find(driving).await?;
         let reach = Self { ways, interrupt, grace: context.grace, presence: Arc::default() };
         let done = work(&reach).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::Equipped;
 use engine_core::id::RunId;
 use engine_runtime::control::{Control, Place};
 use engine_runtime::read::{self, FindError};
@@ -29,6 +30,7 @@ pub(crate) struct Session {
     pub(crate) engine: Engine,
     /// None where no socket could be made.
     control: Option<Control>,
+    _equipped: Equipped,
 }
 
 impl Session {
@@ -40,13 +42,15 @@ impl Session {
                 let (state, faults) = (driving.directory.mock_services(), driving.faults.clone());
                 Arc::new(LazyMocks { mocks, state, faults, urls: OnceCell::new() }) as Arc<dyn engine_runtime::Mocks>
             });
-            Engine::open(store.clone(), options).await
+            let equipped =
+                driving.program.equip(&mut options, None).map_err(|error| CliError::directory(error.to_string()))?;
+            Ok::<_, CliError>((Engine::open(store.clone(), options).await?, equipped))
         };
-        let engine = match opened.await {
-            Ok(engine) => engine,
+        let (engine, equipped) = match opened.await {
+            Ok(opened) => opened,
             Err(error) => {
                 store.close().await?;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let ahead = engine.now().since(SystemClock::new().now());
@@ -58,7 +62,7 @@ impl Session {
             ));
         }
         let control = serve(driving, &engine, store);
-        Ok(Self { engine, control })
+        Ok(Self { engine, control, _equipped: equipped })
     }
 
     /// The store that the engine works on.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::Program;
 use engine_core::bounds;
 use engine_core::definition::{Definition, DefinitionErrors, Problem};
 use engine_core::format::{self, File, RunFile};
@@ -28,9 +29,17 @@ pub(crate) enum Unusable {
     Wrong(DefinitionErrors),
 }
 
-/// Reads and checks a file.
-pub(crate) fn load(path: &Path) -> Result<Source, CliError> {
+/// Reads and checks a file, or finds the workflow of the program that has this name.
+pub(crate) fn load(program: &Program, path: &Path) -> Result<Source, CliError> {
+    if let Some(definition) = named(program, path) {
+        return Ok(Source::Workflow(definition));
+    }
     examine(path).map_err(|unusable| unusable.into_error(path))
+}
+
+/// The workflow of the program that has this name; a file of the same name goes first.
+pub(crate) fn named(program: &Program, path: &Path) -> Option<Arc<Definition>> {
+    path.to_str().filter(|_| !path.exists()).and_then(|name| program.workflow(name))
 }
 
 /// Reads and checks a file; gives all that is wrong with it.
@@ -91,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_bad_input() {
-        let error = load(Path::new("/nonexistent/x.json")).unwrap_err();
+        let error = load(&Program::default(), Path::new("/nonexistent/x.json")).unwrap_err();
         assert_eq!(error.message, "/nonexistent/x.json: there is no such file");
     }
 }

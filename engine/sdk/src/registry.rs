@@ -10,6 +10,7 @@ use engine_core::task::{InvalidTaskName, TaskName};
 use serde::Serialize;
 
 use crate::Workflow;
+use crate::context::States;
 use crate::task::{ArgTypes, NoCapture, TaskEntry, TaskFn, TaskFuture, TaskResult};
 
 /// A state that the tasks of a workflow use.
@@ -23,12 +24,14 @@ pub(crate) struct Need {
 pub(crate) type TaskMap = BTreeMap<TaskName, TaskEntry>;
 
 /// The workflows and tasks of a program.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Registry {
     tasks: TaskMap,
     workflows: BTreeMap<Name, Arc<Definition>>,
     /// What is needed, and by which workflow.
     needs: Vec<(Need, Name)>,
+    /// Things of the process that tasks use.
+    states: States,
 }
 
 /// Why something can't be registered beside what is there.
@@ -59,6 +62,14 @@ pub enum RegisterError {
         first: String,
         /// The digest of the other one.
         second: String,
+    },
+    /// A workflow needs a state that is not there.
+    #[error("workflow `{workflow}` needs a `{state}`, and none was given: `.state(…)` it beside the workflow")]
+    StateMissing {
+        /// The type of the state.
+        state: &'static str,
+        /// The workflow.
+        workflow: String,
     },
     /// What was given as a task's name and version is none.
     #[error(transparent)]
@@ -98,6 +109,13 @@ impl Registry {
         Ok(self)
     }
 
+    /// Adds a thing of the process that tasks use, as a pool or a client: they find it by its type, see
+    /// [`StepContext::state`](crate::StepContext::state). The same type again replaces it.
+    pub fn state<T: Send + Sync + 'static>(&mut self, state: T) -> &mut Self {
+        Arc::make_mut(&mut self.states).insert(TypeId::of::<T>(), Arc::new(state));
+        self
+    }
+
     /// Adds a function as the task `name`, as `charge@1`: for workflow files that call it, and for runs that an
     /// earlier program has started.
     ///
@@ -116,11 +134,15 @@ impl Registry {
     }
 }
 
-#[expect(dead_code, reason = "an engine that runs what is registered comes next")]
 impl Registry {
     /// The task of this name and version.
     pub(crate) fn find(&self, name: &TaskName) -> Option<&TaskEntry> {
         self.tasks.get(name)
+    }
+
+    /// Whether there are tasks at all.
+    pub(crate) fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty()
     }
 
     /// The versions of a task that are here, in their order.
@@ -138,9 +160,19 @@ impl Registry {
         self.workflows.values()
     }
 
-    /// The states that tasks use, each with a workflow that says so.
-    pub(crate) fn needs(&self) -> &[(Need, Name)] {
-        &self.needs
+    /// The things of the process that tasks use.
+    pub(crate) fn states(&self) -> States {
+        self.states.clone()
+    }
+
+    /// Refuses a workflow whose tasks need a state that is not there.
+    pub(crate) fn check_needs(&self) -> Result<(), RegisterError> {
+        match self.needs.iter().find(|(need, _)| !self.states.contains_key(&need.id)) {
+            None => Ok(()),
+            Some((need, workflow)) => {
+                Err(RegisterError::StateMissing { state: need.type_name, workflow: workflow.to_string() })
+            }
+        }
     }
 }
 

@@ -111,12 +111,14 @@ impl ServiceCall {
     }
 
     /// A query parameter; encoded when it is sent.
+    #[expect(clippy::needless_pass_by_value, reason = "so that it reads well where it is called")]
     pub fn query(mut self, name: &str, value: impl ToString) -> Self {
         self.http.query.push((name.to_owned(), value.to_string()));
         self
     }
 
     /// A header; it goes before one of the service with the same name.
+    #[expect(clippy::needless_pass_by_value, reason = "so that it reads well where it is called")]
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         self.http.headers.push((name.to_owned(), value.to_string()));
         self

@@ -1,6 +1,7 @@
 //! `definitions`: the workflows that are stored, and their files.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine_core::definition::Definition;
 use engine_core::id::Digest;
@@ -34,6 +35,8 @@ struct Stored {
     /// Its version label; why it can't be told, where it can't be read.
     version: Result<String, String>,
     runs: Runs,
+    /// Whether the program brings it along.
+    is_own: bool,
 }
 
 /// The runs of a workflow, of all its versions.
@@ -59,7 +62,13 @@ pub(super) async fn definitions(context: &Context, what: Option<&str>) -> Result
 }
 
 async fn list(context: &Context) -> Result<Outcome, CliError> {
-    let (stored, all) = context.directory.look(async |store: &dyn Store| look(store).await).await?;
+    let own = context.program.workflows();
+    let (mut stored, all) = if context.directory.is_new() && !own.is_empty() {
+        (Vec::new(), true)
+    } else {
+        context.directory.look(async |store: &dyn Store| look(store).await).await?
+    };
+    add_own(&mut stored, &own);
     match context.format {
         Format::Json => {
             let documents: Vec<Value> = stored.iter().map(document).collect();
@@ -76,6 +85,21 @@ async fn list(context: &Context) -> Result<Outcome, CliError> {
     Ok(Outcome::Completed)
 }
 
+/// Adds the workflows that the program brings along. One that is stored in the same version is named once.
+fn add_own(stored: &mut Vec<Stored>, own: &[Arc<Definition>]) {
+    for definition in own {
+        let (workflow, digest) = (definition.name().to_string(), definition.digest());
+        match stored.iter_mut().find(|known| known.workflow == workflow && known.digest == digest) {
+            Some(known) => known.is_own = true,
+            None => {
+                let (version, runs) = (Ok(definition.version().to_owned()), Runs::default());
+                stored.push(Stored { workflow, digest, version, runs, is_own: true });
+            }
+        }
+    }
+    stored.sort_by(|one, other| one.workflow.cmp(&other.workflow));
+}
+
 async fn look(store: &dyn Store) -> Result<(Vec<Stored>, bool), CliError> {
     let counted = count(store).await?;
     let mut stored = Vec::new();
@@ -83,7 +107,7 @@ async fn look(store: &dyn Store) -> Result<(Vec<Stored>, bool), CliError> {
         let version = read::definition(store, digest).await;
         let version = version.map(|found| found.version().to_owned()).map_err(|error| error.to_string());
         let runs = counted.by_workflow.get(&workflow).copied().unwrap_or_default();
-        stored.push(Stored { workflow, digest, version, runs });
+        stored.push(Stored { workflow, digest, version, runs, is_own: false });
     }
     Ok((stored, counted.all))
 }
@@ -112,13 +136,15 @@ async fn count(store: &dyn Store) -> Result<Counted, CliError> {
 }
 
 fn lines(stored: &[Stored]) -> Vec<String> {
-    let mut cells = vec![["WORKFLOW", "VERSION", "DEFINITION", "RUNS", "NEWEST (UTC)"].map(str::to_owned).to_vec()];
+    let mut cells =
+        vec![["WORKFLOW", "VERSION", "DEFINITION", "FROM", "RUNS", "NEWEST (UTC)"].map(str::to_owned).to_vec()];
     cells.extend(stored.iter().map(|stored| {
         let version = stored.version.as_ref().map_or_else(|why| format!("? {}", one_line(why)), |text| one_line(text));
         vec![
             stored.workflow.clone(),
             version,
             stored.digest.to_string().chars().take(SHOWN).collect(),
+            if stored.is_own { "this program" } else { "a file or another program" }.to_owned(),
             stored.runs.count.to_string(),
             stored.runs.newest.map(time::point_in_list).unwrap_or_default(),
         ]
@@ -131,6 +157,7 @@ fn document(stored: &Stored) -> Value {
         "workflow": stored.workflow,
         "version": stored.version.as_ref().ok(),
         "definition": stored.digest.to_string(),
+        "registered": stored.is_own,
         "runs": stored.runs.count,
         "newest_run_at": stored.runs.newest.map(time::rfc3339),
         "error": stored.version.as_ref().err(),
@@ -138,7 +165,10 @@ fn document(stored: &Stored) -> Value {
 }
 
 async fn print_one(context: &Context, what: &str) -> Result<Outcome, CliError> {
-    let (digest, source) = context.directory.look(async |store: &dyn Store| find(store, what).await).await?;
+    let (digest, source) = match context.program.workflow(what) {
+        Some(own) => (own.digest(), own.source().clone()),
+        None => context.directory.look(async |store: &dyn Store| find(store, what).await).await?,
+    };
     let file: Value = serde_json::from_slice(&source)
         .map_err(|error| CliError::directory(format!("the stored file of {digest} is damaged: {error}")))?;
     match context.format {
@@ -152,7 +182,7 @@ async fn print_one(context: &Context, what: &str) -> Result<Outcome, CliError> {
 }
 
 /// The definition that a person means, by its workflow's name or its digest.
-async fn find(store: &dyn Store, what: &str) -> Result<(Digest, std::sync::Arc<[u8]>), CliError> {
+async fn find(store: &dyn Store, what: &str) -> Result<(Digest, Arc<[u8]>), CliError> {
     let current = store.current_definitions().await?;
     let mut found: Vec<Digest> =
         current.iter().filter(|(workflow, _)| workflow == what).map(|(_, digest)| *digest).collect();

@@ -22,8 +22,8 @@ pub(super) async fn graph(context: &Context, what: &str, language: Language) -> 
     };
     let path = Path::new(what);
     let names_a_file = path.is_file() || what.contains('/') || path.extension().is_some_and(|end| end == "json");
-    let drawing = if names_a_file {
-        match source::load(path)? {
+    let drawing = if names_a_file || source::named(&context.program, path).is_some() {
+        match source::load(&context.program, path)? {
             Source::Workflow(definition) => draw(&definition, None),
             Source::Run(run) => {
                 let runs = run.run;

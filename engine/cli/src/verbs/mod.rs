@@ -18,6 +18,7 @@ mod steer;
 
 use std::time::Duration;
 
+use engine::Program;
 use engine_store::StoreError;
 use serde_json::json;
 
@@ -34,6 +35,8 @@ use crate::render::time;
 /// What every verb works with.
 pub(crate) struct Context {
     pub(crate) app: App,
+    /// The workflows and tasks that the program brings along.
+    pub(crate) program: Program,
     pub(crate) directory: DataDirectory,
     pub(crate) format: Format,
     /// How long attempts in flight may take to end once the process was asked to stop.
@@ -87,7 +90,14 @@ impl Context {
 pub(crate) async fn carry_out(app: App, asked: Asked) -> Outcome {
     let directory = DataDirectory::new(asked.common.data_dir);
     let tail = directory.flag();
-    let context = Context { app, directory, format: asked.common.format, grace: asked.common.grace, tail };
+    let program = match &app.registered {
+        Ok(program) => program.clone(),
+        Err(why) => {
+            print::error(&format!("{}: what this program registers can't be used: {why}", app.name));
+            return Outcome::BadInput;
+        }
+    };
+    let context = Context { app, program, directory, format: asked.common.format, grace: asked.common.grace, tail };
     let done = match asked.verb {
         Verb::MockServices(arguments) => mock_services::serve(&context, &arguments).await,
         Verb::Known(verb) => known(&context, verb).await,

@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Ou
     check_mocks(context, &arguments)?;
     let is_first = context.directory.is_new();
     let faults = arguments.faults.clone();
-    match source::load(&arguments.file)? {
+    match source::load(&context.program, &arguments.file)? {
         Source::Workflow(definition) => {
             // Checked as far as can be before anything is made.
             let prepared = prepare(context, &arguments, definition, None)?;
@@ -44,11 +44,16 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Ou
         }
         Source::Run(file) => {
             let work = async |reach: &Reach| {
-                let definition = stored(&*reach.store(), &file.run, &arguments.file).await?;
+                let definition = match context.program.workflow(&file.run) {
+                    Some(definition) => definition,
+                    None => stored(&*reach.store(), &file.run, &arguments.file).await?,
+                };
                 let prepared = prepare(context, &arguments, definition, file.input)?;
                 start_and_follow(context, reach, &arguments, prepared, is_first).await
             };
-            context.directory.check_exists()?;
+            if context.program.workflow(&file.run).is_none() {
+                context.directory.check_exists()?;
+            }
             Reach::with_new(context, Aim::Drive, faults, work).await
         }
     }

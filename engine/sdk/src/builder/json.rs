@@ -155,8 +155,8 @@ pub fn __object(fields: Vec<(&'static str, Slot)>) -> Assembled<Value> {
 /// JSON must be those in Rust.
 #[macro_export]
 macro_rules! assemble {
-    ($Type:path { $($field:ident : $value:expr),+ $(,)? }) => {
-        $crate::__assemble(|($($field,)+)| $Type { $($field),+ }, &[$(stringify!($field)),+], ($($value,)+))
+    ($($Type:ident)::+ { $($field:ident : $value:expr),+ $(,)? }) => {
+        $crate::__assemble(|($($field,)+)| $($Type)::+ { $($field),+ }, &[$(stringify!($field)),+], ($($value,)+))
     };
 }
 

@@ -1,0 +1,265 @@
+//! The engine in this process: opened on a data directory, and from then on driving its runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_core::id::RunId;
+use engine_runtime::control::{Control, Place};
+use engine_runtime::{Clock, Options, Random as _, SystemClock, SystemRandom};
+use engine_store::{MemoryStore, Store, StoreError};
+use engine_store_sled::SledStore;
+use serde::Serialize;
+
+use crate::bound::Program;
+use crate::client::{Client, ClientError, NewRun, StartError};
+use crate::embedded::Embedded;
+use crate::history::HistoryEvent;
+use crate::observe::Hook;
+use crate::registry::{RegisterError, Registry};
+use crate::run::{RunHandle, StartRun};
+use crate::workflow::Workflow;
+
+/// How long attempts in flight may take to end when the last engine of a process is shut down, unless said.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// An engine in this process. Cheap to clone; all clones are one engine.
+///
+/// It owns its data directory: what has happened to every run stands there, and survives a kill of the process and a
+/// power cut. A process that is killed needs no clean-up: the next one goes on with every run where its history left
+/// it. Attempts that were in flight then are made again with the same idempotency keys.
+#[derive(Clone)]
+pub struct Engine {
+    embedded: Arc<Embedded>,
+}
+
+/// An engine about to be opened.
+#[must_use = "no engine runs until `.start().await`"]
+pub struct EngineBuilder {
+    place: Stored,
+    registry: Registry,
+    problem: Option<RegisterError>,
+    clock: Option<Arc<dyn Clock>>,
+    overrides: Vec<(String, String)>,
+    payload_memory: Option<usize>,
+    threads: Option<usize>,
+    hook: Option<Hook>,
+}
+
+/// Where histories are kept.
+enum Stored {
+    Directory(PathBuf),
+    Given(Arc<dyn Store>),
+}
+
+impl Engine {
+    /// An engine on this data directory, which is made where it is not there. Nothing is opened before
+    /// [`EngineBuilder::start`].
+    pub fn open(directory: impl AsRef<Path>) -> EngineBuilder {
+        EngineBuilder::new(Stored::Directory(directory.as_ref().to_owned()))
+    }
+
+    /// An engine that keeps nothing: for experiments, and for runs that need not outlive the process.
+    pub fn in_memory() -> EngineBuilder {
+        EngineBuilder::new(Stored::Given(Arc::new(MemoryStore::new())))
+    }
+
+    /// Starts a run of a registered workflow. Once the returned future is ready, the run is durable.
+    ///
+    /// ```no_run
+    /// # async fn f(engine: engine::Engine, saga: engine::Workflow<u32, u32>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let run = engine.start(&saga, 42).id("order-1001").await?;
+    /// let receipt = run.result().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn start<I: Serialize, O: 'static>(&self, workflow: &Workflow<I, O>, input: I) -> StartRun<O> {
+        let start = serde_json::to_vec(&input)
+            .map(|input| NewRun::new(workflow.definition().clone(), input))
+            .map_err(|error| StartError::Input(format!("it can't be written as JSON: {error}")));
+        StartRun::new(self.client(), start)
+    }
+
+    /// A run of this workflow by its id, or by the id that it was given at its start.
+    ///
+    /// # Errors
+    /// Where there is no such run.
+    pub async fn find<I, O>(&self, workflow: &Workflow<I, O>, id: &str) -> Result<RunHandle<O>, ClientError> {
+        let run = self.embedded.find(workflow.name(), id).await?;
+        Ok(RunHandle::found(self.client(), run))
+    }
+
+    /// This engine as what can be asked of any.
+    pub fn client(&self) -> Arc<dyn Client> {
+        self.embedded.clone()
+    }
+
+    /// How many tasks came back when nobody waited for them any more, because their time was over or their run had
+    /// ended; what they gave was dropped.
+    pub fn late_results(&self) -> u64 {
+        self.embedded.runtime.late_results()
+    }
+
+    /// Stops: nothing new begins, attempts in flight may end within ten seconds, and what is open stays open and goes
+    /// on with the next engine on this directory.
+    pub async fn shutdown(&self) -> Result<(), OpenError> {
+        self.shutdown_within(GRACE).await
+    }
+
+    /// Stops, and gives attempts in flight this long to end. Nothing is lost, whatever the grace: an attempt that is cut
+    /// off is made again.
+    pub async fn shutdown_within(&self, grace: Duration) -> Result<(), OpenError> {
+        Ok(self.embedded.shutdown(grace).await?)
+    }
+}
+
+impl EngineBuilder {
+    fn new(place: Stored) -> Self {
+        Self {
+            place,
+            registry: Registry::default(),
+            problem: None,
+            clock: None,
+            overrides: Vec::new(),
+            payload_memory: None,
+            threads: None,
+            hook: None,
+        }
+    }
+
+    /// A workflow that runs may be started of, and the tasks that it calls.
+    pub fn register<I, O>(mut self, workflow: &Workflow<I, O>) -> Self {
+        if let Err(problem) = self.registry.register(workflow) {
+            self.problem.get_or_insert(problem);
+        }
+        self
+    }
+
+    /// Everything that was registered there, in place of what was registered here so far.
+    pub fn registry(self, registry: Registry) -> Self {
+        Self { registry, ..self }
+    }
+
+    /// A thing of the process that tasks use, as a pool or a client: tasks find it by its type, see
+    /// [`StepContext::state`](crate::StepContext::state). The same type again replaces it.
+    pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
+        self.registry.state(state);
+        self
+    }
+
+    /// Where a service is, in place of what workflows say.
+    pub fn service(mut self, name: &str, url: impl Into<String>) -> Self {
+        self.overrides.push((format!("{name}.url"), url.into()));
+        self
+    }
+
+    /// A store other than the data directory. Nobody beside this process can ask about its runs then.
+    pub fn store(self, store: Arc<dyn Store>) -> Self {
+        Self { place: Stored::Given(store), ..self }
+    }
+
+    /// A clock other than the machine's.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// Bytes of payloads in memory, about: what exceeds them waits. 256 MiB unless said.
+    pub fn payload_memory(self, bytes: usize) -> Self {
+        Self { payload_memory: Some(bytes), ..self }
+    }
+
+    /// How many threads tasks are carried out on: as many as the machine has, two at least, unless said. They are
+    /// threads of their own, so that a task which blocks one holds up other tasks at most, and never the engine. 0: on
+    /// the runtime that the engine is started on.
+    pub fn task_threads(self, threads: usize) -> Self {
+        Self { threads: Some(threads), ..self }
+    }
+
+    /// Called with the id of a run and each event of it, once that is durable: in order, on the engine's threads, so it
+    /// should be quick. It is told nothing twice, and not what became durable just before the process died; a panic in
+    /// it is dropped.
+    pub fn observe(mut self, hook: impl Fn(&str, &HistoryEvent) + Send + Sync + 'static) -> Self {
+        self.hook = Some(Hook::new(hook));
+        self
+    }
+
+    /// Opens the engine and goes on with every open run.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed.
+    pub async fn start(self) -> Result<Engine, OpenError> {
+        if let Some(problem) = self.problem {
+            return Err(problem.into());
+        }
+        let mut options = Options::system().map_err(|error| OpenError::Engine(error.to_string()))?;
+        let program = Program::new(self.registry)?;
+        let equipped =
+            program.equip(&mut options, self.threads).map_err(|error| OpenError::Engine(error.to_string()))?;
+        options.overrides.extend(self.overrides);
+        options.payload_memory = self.payload_memory.unwrap_or(options.payload_memory);
+        options.clock = self.clock.unwrap_or(options.clock);
+        options.observer = self.hook.map(Hook::observer);
+        let (store, serving) = open_store(self.place).await?;
+        let opened = engine_runtime::Engine::open(store.clone(), options).await;
+        let runtime = match opened {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                store.close().await?;
+                return Err(OpenError::Engine(error.to_string()));
+            }
+        };
+        let control = serving.and_then(|(sled, place)| {
+            Control::serve(runtime.clone(), sled, place, true)
+                .inspect_err(|error| tracing::warn!(%error, "other processes can't ask this engine"))
+                .ok()
+        });
+        let embedded = Arc::new(Embedded::new(runtime, program, control, Some(equipped)));
+        embedded.go_on_with_open_runs().await?;
+        Ok(Engine { embedded })
+    }
+}
+
+type Serving = Option<(Arc<SledStore>, Place)>;
+
+async fn open_store(place: Stored) -> Result<(Arc<dyn Store>, Serving), OpenError> {
+    let directory = match place {
+        Stored::Given(store) => return Ok((store, None)),
+        Stored::Directory(directory) => directory,
+    };
+    let path = directory.clone();
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(&path)).await;
+    let store = Arc::new(opened.map_err(|error| OpenError::Engine(error.to_string()))??);
+    // A directory in which no socket can be made can be used all the same.
+    let place = Place::of(&directory).inspect_err(|error| tracing::warn!(%error, "no control socket")).ok();
+    Ok((store.clone(), place.map(|place| (store, place))))
+}
+
+/// An engine was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// What was registered does not fit together.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The data directory can't be used: the text says why, and what to do.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The engine could not begin.
+    #[error("the engine can't begin: {0}")]
+    Engine(String),
+}
+
+/// A data directory can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DirectoryError(String);
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Directory(DirectoryError(error.to_string()))
+    }
+}
+
+/// An id for something new that is asked for.
+pub(crate) fn fresh_id() -> String {
+    RunId::new(SystemClock::new().now(), SystemRandom.bytes()).to_string()
+}
