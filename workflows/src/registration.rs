@@ -38,7 +38,7 @@ pub fn workflow() -> Result<Workflow<Registration, String>, DefinitionError> {
     let account = wf.step("check_account", check_account, registration);
     let gift = wf.step("set_gift_aside", set_gift_aside, account).compensate(return_gift, account);
     let welcome = wf.step("welcome", welcome, (registration, account)).after(gift);
-    wf.step("track", track, account).after(welcome).optional();
+    wf.step("track_registration", track, account).after(welcome).optional();
     wf.finish(welcome)
 }
 

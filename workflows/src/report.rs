@@ -46,7 +46,7 @@ pub fn workflow() -> Result<Workflow<ReportOrder, usize>, DefinitionError> {
     let totals = wf.step("count", count, order).timeout("10m").retry(Retry::exponential(10, "1s"));
     let text = wf.step("render", render, (order, totals)).timeout("5m");
     let sent = wf.step("deliver", deliver, (order, text));
-    wf.step("track", track, (order, totals)).after(sent).optional();
+    wf.step("track_report", track, (order, totals)).after(sent).optional();
     wf.finish(sent)
 }
 
