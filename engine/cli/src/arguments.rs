@@ -139,6 +139,8 @@ pub(crate) enum Known {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Make a small program with a saga in Rust and its tests, to begin with
+    New(NewArguments),
     /// Print the JSON Schema of workflow files, for editors
     Schema,
 }
@@ -150,6 +152,20 @@ pub(crate) enum Language {
     Dot,
     // As Markdown pages show it.
     Mermaid,
+}
+
+/// What `new` makes.
+#[derive(Args, Debug)]
+pub(crate) struct NewArguments {
+    /// Where: the last part of it is the program's name, as my_saga
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Use the engine in this checkout of its repository
+    #[arg(long, value_name = "CHECKOUT", conflicts_with = "engine_version")]
+    pub(crate) path: Option<PathBuf>,
+    /// Use this version of the engine from the registry; that of this program unless said
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) engine_version: Option<String>,
 }
 
 /// `run`

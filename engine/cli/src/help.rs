@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Run", &["run", "recover"]),
     ("Look", &["list", "show", "history", "graph", "definitions"]),
     ("Steer", &["signal", "cancel", "terminate", "pause", "resume", "resolve", "rerun"]),
-    ("Author", &["check", "schema", "mock-services"]),
+    ("Author", &["new", "check", "schema", "mock-services"]),
     ("Keep", &["doctor", "backup", "compact", "delete"]),
 ];
 

@@ -24,14 +24,12 @@ fn test_of(item: TokenStream) -> Result<TokenStream, Refused> {
     let is = |token: &TokenTree, word: &str| matches!(token, TokenTree::Ident(ident) if ident.to_string() == word);
     let no_function = || Refused(Span::call_site(), "`#[engine::test]` goes on an `async fn name(t: TestEngine)`");
     let place = tokens.iter().position(|token| is(token, "fn")).ok_or_else(no_function)?;
-    let (before, function) =
-        match place.checked_sub(1).filter(|at| tokens.get(*at).is_some_and(|token| is(token, "async"))) {
-            Some(start) => tokens.split_at(start),
-            None => {
-                let span = tokens.get(place).map_or_else(Span::call_site, TokenTree::span);
-                return Err(Refused(span, "a test under `#[engine::test]` is an `async fn name(t: TestEngine)`"));
-            }
-        };
+    let start = place.checked_sub(1).filter(|at| tokens.get(*at).is_some_and(|token| is(token, "async")));
+    let Some(start) = start else {
+        let span = tokens.get(place).map_or_else(Span::call_site, TokenTree::span);
+        return Err(Refused(span, "a test under `#[engine::test]` is an `async fn name(t: TestEngine)`"));
+    };
+    let (before, function) = tokens.split_at(start);
     let [_async, _fn, TokenTree::Ident(name), arguments, rest @ ..] = function else { return Err(no_function()) };
     match arguments {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {

@@ -10,6 +10,7 @@ mod graph;
 mod history;
 mod list;
 mod mock_services;
+mod new;
 mod recover;
 mod run;
 mod schema;
@@ -133,6 +134,7 @@ async fn known(context: &Context, verb: Known) -> Result<Outcome, CliError> {
         Known::Backup { to } => backup::backup(context, &to).await,
         Known::Compact => compact::compact(context).await,
         Known::Check { files } => Ok(check::check(context, &files)),
+        Known::New(arguments) => new::new(context, &arguments),
         Known::Schema => Ok(schema::schema()),
     }
 }
