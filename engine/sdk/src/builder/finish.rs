@@ -93,6 +93,9 @@ impl State {
     /// A step that says how it deals with outputs that are not there runs also where none is.
     fn if_skipped(&self, index: usize, node: &Node) -> Option<IfSkipped> {
         let uses = self.uses.iter().filter(|each| each.reader.node == Some(index) && !each.reader.undoes);
+        // Steps that follow a failure come after none of the workflow's own, whatever they take of them.
+        let beside = |each: &&Use| self.nodes.get(each.of).is_some_and(|of| of.on_failure == node.on_failure);
+        let uses = uses.filter(beside);
         let mut before = uses.map(|each| each.of).chain(node.after.iter().copied()).peekable();
         let comes_after_some = before.peek().is_some();
         let may_all_be_skipped = before.all(|before| self.nodes.get(before).is_some_and(Node::is_maybe));

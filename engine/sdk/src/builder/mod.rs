@@ -24,6 +24,8 @@ mod text;
 mod undo;
 mod workflow;
 
+pub use engine_core::call::Method;
+
 pub use after::AfterSteps;
 pub use argument::{Arg, Args};
 pub use http::{Classify, Expect, Http};

@@ -1,0 +1,15 @@
+#[path = "shop/mod.rs"]
+mod shop;
+
+#[allow(unused_imports)]
+use engine::{Outcome, StepContext, TaskError, TaskExt, Workflow, assemble, pick, task, value};
+#[allow(unused_imports)]
+use shop::*;
+
+
+fn main() {
+    let wf = Workflow::builder("w");
+    let order = wf.input::<Order>();
+    let charge = wf.step("user", validate_user, order);
+    wf.step("charge", charge, (order, charge));
+}
