@@ -27,13 +27,13 @@ impl<T, P> AfterSteps for Step<'_, T, P> {
     }
 }
 
-impl<A: AfterSteps> AfterSteps for Vec<A> {
+impl<Each: AfterSteps> AfterSteps for Vec<Each> {
     fn steps(self, seal: Seal) -> Vec<Awaited> {
         self.into_iter().flat_map(|each| each.steps(seal)).collect()
     }
 }
 
-impl<A: AfterSteps, const N: usize> AfterSteps for [A; N] {
+impl<Each: AfterSteps, const N: usize> AfterSteps for [Each; N] {
     fn steps(self, seal: Seal) -> Vec<Awaited> {
         self.into_iter().flat_map(|each| each.steps(seal)).collect()
     }

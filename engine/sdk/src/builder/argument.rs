@@ -92,14 +92,14 @@ impl Arg<String> for Text {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, A: Arg<T>> Arg<Vec<T>> for Vec<A> {
+impl<T, Item: Arg<T>> Arg<Vec<T>> for Vec<Item> {
     fn slot(self, seal: Seal) -> Slot {
         Slot::list(self.into_iter().map(|item| item.slot(seal)))
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, A: Arg<T>, const N: usize> Arg<Vec<T>> for [A; N] {
+impl<T, Item: Arg<T>, const N: usize> Arg<Vec<T>> for [Item; N] {
     fn slot(self, seal: Seal) -> Slot {
         Slot::list(self.into_iter().map(|item| item.slot(seal)))
     }
@@ -110,7 +110,8 @@ impl<T, A: Arg<T>, const N: usize> Arg<Vec<T>> for [A; N] {
     message = "the arguments do not fit the task: it takes `{Sig}`, given are `{Self}`",
     label = "{Self}",
     note = "as many ports as the task has parameters after `cx` (at most 8), in a tuple: `()`, `(a,)` or `a` alone, \
-            `(a, b)`, …"
+            `(a, b)`, …",
+    note = "a parameter is an owned type with `#[derive(Serialize, Deserialize)]`: `String`, not `&str`"
 )]
 pub trait Args<Sig> {
     #[doc(hidden)]

@@ -65,7 +65,7 @@ pub(super) struct Undo {
 /// What a step or a compensation calls.
 #[derive(Clone, Debug)]
 pub(super) enum Called {
-    Http(format::Http),
+    Http(Box<format::Http>),
     Task(format::Task),
 }
 

@@ -99,7 +99,7 @@ impl<T, P> Step<'_, T, P> {
             state.problem(at, "nobody takes what a compensation gives: leave out `.output(..)`");
         }
         drop(state);
-        self.set_undo(part, Called::Http(http), at);
+        self.set_undo(part, Called::Http(Box::new(http)), at);
     }
 
     fn set_undo(&self, part: Part, called: Called, at: Place) {
@@ -166,7 +166,7 @@ impl State {
 
 fn split(called: Called) -> (Option<format::Http>, Option<format::Task>) {
     match called {
-        Called::Http(http) => (Some(http), None),
+        Called::Http(http) => (Some(*http), None),
         Called::Task(task) => (None, Some(task)),
     }
 }

@@ -67,9 +67,9 @@ impl<I> Builder<I> {
 
     /// An input for trying the workflow out.
     #[track_caller]
-    pub fn example<T: Serialize>(&self, example: &T) -> &Self
+    pub fn example<T>(&self, example: &T) -> &Self
     where
-        T: Same<I>,
+        T: Same<I> + Serialize,
     {
         match serde_json::to_value(example) {
             Ok(example) => self.say("/input/example", |file| input(file).example = Some(example)),

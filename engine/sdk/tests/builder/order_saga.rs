@@ -10,6 +10,7 @@ use serde_json::Value;
 const FILE: &str = include_str!("../../../../workflows/order_saga.json");
 
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the file calls them so")]
 struct Order {
     order_id: String,
     user_id: String,
