@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use engine_core::definition::Definition;
@@ -173,6 +174,12 @@ impl Registry {
                 Err(RegisterError::StateMissing { state: need.type_name, workflow: workflow.to_string() })
             }
         }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("tasks", &self.tasks).field("workflows", &self.workflows.keys()).finish()
     }
 }
 
