@@ -4,7 +4,7 @@
 
 use engine::{DefinitionError, Outcome, StepContext, TaskError, Workflow};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Who registers.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,6 +22,20 @@ pub struct Account {
     pub user_id: String,
     /// What the user is called.
     pub name: String,
+}
+
+/// What the user service says of an account.
+#[derive(Deserialize)]
+struct Checked {
+    valid: bool,
+    user_info: Option<Account>,
+    error: Option<String>,
+}
+
+/// What the notification service says of a message.
+#[derive(Deserialize)]
+struct Sent {
+    notification_id: String,
 }
 
 /// The workflow. It gives the id of the message that welcomes the user.
@@ -44,11 +58,14 @@ pub fn workflow() -> Result<Workflow<Registration, String>, DefinitionError> {
 
 async fn check_account(cx: StepContext, registration: Registration) -> Result<Account, TaskError> {
     let path = format!("/users/{}/validate", registration.user_id);
-    let answer: Value = cx.service("user").post(path).json(&json!({})).send().await?;
-    if answer["valid"] != json!(true) {
-        return Err(TaskError::refused("ACCOUNT_REFUSED").message(format!("the user service says: {answer}")));
+    let checked: Checked = cx.service("user").post(path).json(&json!({})).send().await?;
+    match checked.user_info {
+        Some(account) if checked.valid => Ok(account),
+        _ => {
+            let why = checked.error.unwrap_or_else(|| "the account is not valid".to_owned());
+            Err(TaskError::refused("ACCOUNT_REFUSED").message(why))
+        }
     }
-    Ok(serde_json::from_value(answer["user_info"].clone())?)
 }
 
 async fn set_gift_aside(cx: StepContext, account: Account) -> Result<(), TaskError> {
@@ -67,9 +84,8 @@ fn gift_of(account: &Account) -> String {
 async fn welcome(cx: StepContext, registration: Registration, account: Account) -> Result<String, TaskError> {
     let data = json!({ "email": registration.email, "name": account.name });
     let body = json!({ "user_id": account.user_id, "type": "welcome", "data": data });
-    let sent: Value = cx.service("notification").post("/send").json(&body).send().await?;
-    let id = sent["notification_id"].as_str().ok_or("the notification service gave no id")?;
-    Ok(id.to_owned())
+    let sent: Sent = cx.service("notification").post("/send").json(&body).send().await?;
+    Ok(sent.notification_id)
 }
 
 async fn track(cx: StepContext, account: Account) -> Result<(), TaskError> {

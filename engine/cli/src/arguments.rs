@@ -157,7 +157,7 @@ pub(crate) enum Language {
 /// What `new` makes.
 #[derive(Args, Debug)]
 pub(crate) struct NewArguments {
-    /// Where: the last part of it is the program's name, as my_saga
+    /// Where: the last part of it is the program's name, as `my_saga`
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// Use the engine in this checkout of its repository

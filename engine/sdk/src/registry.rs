@@ -179,7 +179,10 @@ impl Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("tasks", &self.tasks).field("workflows", &self.workflows.keys()).finish()
+        f.debug_struct("Registry")
+            .field("tasks", &self.tasks)
+            .field("workflows", &self.workflows.keys())
+            .finish_non_exhaustive()
     }
 }
 

@@ -89,12 +89,12 @@ async fn list(context: &Context) -> Result<Outcome, CliError> {
 fn add_own(stored: &mut Vec<Stored>, own: &[Arc<Definition>]) {
     for definition in own {
         let (workflow, digest) = (definition.name().to_string(), definition.digest());
-        match stored.iter_mut().find(|known| known.workflow == workflow && known.digest == digest) {
-            Some(known) => known.is_own = true,
-            None => {
-                let (version, runs) = (Ok(definition.version().to_owned()), Runs::default());
-                stored.push(Stored { workflow, digest, version, runs, is_own: true });
-            }
+        let known = stored.iter_mut().find(|known| known.workflow == workflow && known.digest == digest);
+        if let Some(known) = known {
+            known.is_own = true;
+        } else {
+            let (version, runs) = (Ok(definition.version().to_owned()), Runs::default());
+            stored.push(Stored { workflow, digest, version, runs, is_own: true });
         }
     }
     stored.sort_by(|one, other| one.workflow.cmp(&other.workflow));

@@ -46,10 +46,12 @@ impl Machine {
     pub fn parked_tasks(&self) -> Vec<TaskName> {
         let parked = self.state.steps().filter_map(|(name, state)| {
             let step = self.definition.step(self.definition.find(name.as_str())?);
-            let call = match (state.activity(Side::Forward), state.activity(Side::Compensation)) {
-                (Activity::Parked, _) => step.call()?,
-                (_, Activity::Parked) => step.compensate.as_ref()?.call_for(state.effect),
-                _ => return None,
+            let call = if state.activity(Side::Forward) == Activity::Parked {
+                step.call()?
+            } else if state.activity(Side::Compensation) == Activity::Parked {
+                step.compensate.as_ref()?.call_for(state.effect)
+            } else {
+                return None;
             };
             Some(call.template.task()?.name.clone())
         });

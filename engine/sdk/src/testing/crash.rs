@@ -60,7 +60,7 @@ impl fmt::Display for Left {
 #[must_use = "say what must hold: `.assert_same_outcome()`"]
 pub struct Crashes {
     undisturbed: Left,
-    crashes: usize,
+    count: usize,
     findings: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Crashes {
 
     /// How often it was cut off.
     pub fn count(&self) -> usize {
-        self.crashes
+        self.count
     }
 
     /// Asserts that every run came to the same end each time, with the same things done and not undone.
@@ -80,10 +80,10 @@ impl Crashes {
     /// # Panics
     /// Where that is not so, with all that was found.
     pub fn assert_same_outcome(&self) {
-        let (count, crashes) = (self.findings.len(), self.crashes);
+        let (wrong, crashes) = (self.findings.len(), self.count);
         assert!(
             self.findings.is_empty(),
-            "{count} of {crashes} crashes changed something:\n{}",
+            "{wrong} of {crashes} crashes changed something:\n{}",
             self.findings.join("\n")
         );
         assert!(crashes > 0, "the test writes nothing: it starts no run");
@@ -99,11 +99,11 @@ pub(super) fn sweep<R>(test: impl AsyncFn(TestEngine) -> R + Sync) -> Crashes {
 
 fn sweep_here<R>(test: &impl AsyncFn(TestEngine) -> R) -> Crashes {
     let (undisturbed, writes) = once(None, test);
-    let mut crashes = Crashes { undisturbed, crashes: 0, findings: Vec::new() };
+    let mut crashes = Crashes { undisturbed, count: 0, findings: Vec::new() };
     for write in 1..=writes {
         for fault in [Fault::CrashBefore, Fault::CrashAfter] {
             let (left, _) = once(Some(Planned { write, fault }), test);
-            crashes.crashes += 1;
+            crashes.count += 1;
             if !crashes.undisturbed.allows(&left) {
                 let when = if fault == Fault::CrashBefore { "before" } else { "after" };
                 let undisturbed = &crashes.undisturbed;
