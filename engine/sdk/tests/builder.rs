@@ -16,5 +16,7 @@ mod order_saga;
 mod problems;
 #[path = "builder/registry.rs"]
 mod registry;
+#[path = "builder/running.rs"]
+mod running;
 #[path = "builder/shop.rs"]
 mod shop;
