@@ -156,8 +156,8 @@ async fn a_task_that_panics_has_failed_and_nothing_else_has() {
     let (_, state) = one(functions, &json!([])).await;
     assert_eq!(state.status(), Status::Completed);
     let functions = Functions::default().with("work@1", |_, _| {
-        let nobody: Option<TaskEnd> = None;
-        std::future::ready(nobody.expect("not even a future"))
+        let ended = Err::<TaskEnd, _>("not even a future");
+        std::future::ready(ended.unwrap_or_else(|why| panic!("{why}")))
     });
     let (_, state) = one(functions, &json!([])).await;
     assert_eq!(failure(&state).to_string(), "PANICKED: the task panicked: not even a future");

@@ -13,7 +13,7 @@ use crate::workflow::Built;
 impl State {
     /// The workflow, whose runs give `output`. Everything that is wrong is listed.
     pub(super) fn finish(&mut self, output: Value, at: Place) -> Result<Built, DefinitionError> {
-        let mut problems = std::mem::take(&mut self.problems);
+        let mut problems = self.problems.clone();
         problems.extend(self.uses.iter().filter_map(|each| self.misused(each)));
         let file = self.file(output, &mut problems);
         self.place("/output", at);

@@ -45,6 +45,17 @@ pub trait TaskFn<Sig>: Sized {
 }
 
 /// What captures no variables: else a run could not find it again after a restart.
+///
+/// Captures that are `Copy`, and pointers to functions, are refused only when the program is built, not by
+/// `cargo check`:
+///
+/// ```compile_fail,E0080
+/// use engine::{StepContext, TaskError, Workflow};
+///
+/// let wf = Workflow::builder("captured");
+/// let (input, captured) = (wf.input::<u32>(), 7);
+/// wf.step("add", move |_: StepContext, a: u32| async move { Ok::<_, TaskError>(a + captured) }, input);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a task may not capture variables",
     label = "this closure captures",
@@ -53,7 +64,6 @@ pub trait TaskFn<Sig>: Sized {
 )]
 pub trait NoCapture: 'static {}
 
-// Captures that are `Copy` too pass here; `TaskFn::CAPTURED` finds them when the program is built.
 #[diagnostic::do_not_recommend]
 impl<F: Copy + 'static> NoCapture for F {}
 

@@ -203,6 +203,14 @@ fn fields_have_the_names_that_json_has() {
 }
 
 #[test]
+fn a_problem_stays() {
+    let wf = Workflow::builder::<()>("again");
+    wf.step("first", nothing, ());
+    wf.step("first", nothing, ());
+    assert_eq!(problem(wf.finish(())), problem(wf.finish(())));
+}
+
+#[test]
 fn values_can_be_written() {
     let wf = Workflow::builder::<Charge>("values");
     let charge = wf.input::<Charge>();
