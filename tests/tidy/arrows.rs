@@ -10,6 +10,7 @@ use crate::tree::{hold, root};
 const ARROWS: &[(&str, &[&str])] = &[
     ("engine-bin", &["engine-cli", "workflows", "mock-services"]),
     ("workflows", &["engine"]),
+    ("versions", &["engine", "engine-cli"]),
     ("engine-cli", &["engine", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
     (
         "engine",

@@ -147,6 +147,11 @@ async fn what_a_task_says_of_its_failure_decides() {
     }
 }
 
+/// Panics before there is a future.
+fn broken() -> std::future::Ready<TaskEnd> {
+    panic!("not even a future")
+}
+
 #[tokio::test]
 async fn a_task_that_panics_has_failed_and_nothing_else_has() {
     let functions = Functions::default().with("work@1", |cx, _| async move {
@@ -155,10 +160,7 @@ async fn a_task_that_panics_has_failed_and_nothing_else_has() {
     });
     let (_, state) = one(functions, &json!([])).await;
     assert_eq!(state.status(), Status::Completed);
-    let functions = Functions::default().with("work@1", |_, _| {
-        let ended = Err::<TaskEnd, _>("not even a future");
-        std::future::ready(ended.unwrap_or_else(|why| panic!("{why}")))
-    });
+    let functions = Functions::default().with("work@1", |_, _| broken());
     let (_, state) = one(functions, &json!([])).await;
     assert_eq!(failure(&state).to_string(), "PANICKED: the task panicked: not even a future");
     assert_eq!(state.step(&Name::new("work")).effect, Effect::Unknown);
