@@ -21,32 +21,47 @@ pub trait Client: Send + Sync + 'static {
     async fn start_run(&self, start: NewRun) -> Result<StartedRun, StartError>;
 
     /// Asks something of a run. Once this returns, the answer is durable; the same request id gets the same answer for
-    /// ever.
+    /// ever. So what was not answered, as the process died, can be asked again under its id.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] is an answer too, and durable; the others mean that there is none.
     async fn ask(&self, run: &str, request_id: &str, ask: Ask) -> Result<Answer, ClientError>;
 
     /// How a run is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     async fn look(&self, run: &str) -> Result<RunView, ClientError>;
 
     /// Waits until a run rests: it has ended, or waits for an operator.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     async fn rest(&self, run: &str) -> Result<RunView, ClientError>;
 
     /// The events of a run after the one at this position (0: all), a page of them; none where there are no more yet.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     async fn events(&self, run: &str, after: u64) -> Result<Vec<HistoryEvent>, ClientError>;
 
     /// Waits until a run has events after this position, or rests. False where it rests without.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     async fn has_events(&self, run: &str, after: u64) -> Result<bool, ClientError>;
 }
 
-/// A run to be started.
+/// A run to be started, as a [`Client`] takes it. The typed way is [`Engine::start`](crate::Engine::start).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewRun {
     pub(crate) definition: Arc<Definition>,
     /// What it works on, JSON.
     pub input: Vec<u8>,
-    /// The id that users find it by.
+    /// The id that users find it by: 1 to 256 bytes, no control characters.
     pub workflow_id: Option<String>,
-    /// Labels.
+    /// Labels: each a name and a value, 256 bytes at most.
     pub labels: Vec<(String, String)>,
     /// The id of this very start, where it may have to be repeated without a workflow id: a repeat gives the same run.
     pub request_id: Option<String>,
@@ -84,17 +99,17 @@ pub enum Ask {
         /// What comes with it.
         payload: Vec<u8>,
     },
-    /// Stop, and undo what may have happened.
+    /// Stop, and undo what may have happened. Refused once the pivot is done.
     Cancel {
         /// Why, for whoever reads the history.
         reason: Option<String>,
     },
-    /// End at once, and undo nothing.
+    /// End at once, and undo nothing: what remains is listed as residue.
     Terminate {
         /// Why, for whoever reads the history.
         reason: Option<String>,
     },
-    /// Begin nothing new until it is resumed.
+    /// Begin nothing new until it is resumed, no retry and no compensation either. Attempts in flight end.
     Pause,
     /// Go on after a pause.
     Resume,
@@ -113,11 +128,11 @@ pub enum Answer {
     Accepted,
     /// There was nothing to do.
     NoOp,
-    /// It is decided once the pivot has settled.
+    /// It is decided once the pivot has settled: a cancel, while the pivot is in flight or unknown.
     Held,
 }
 
-/// The status of a run.
+/// The status of a run, as it is recorded: a crash does not change it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RunStatus {
@@ -170,7 +185,7 @@ pub struct RunView {
     pub failure: Option<StepFailure>,
     /// Why it was cancelled.
     pub cancelled: Option<CancelReason>,
-    /// What it waits for an operator for, each with what to do.
+    /// What it waits for an operator for. The verb `engine show` names what to do.
     pub stuck: Vec<String>,
     /// Steps whose effect remains although it should have been undone.
     pub residue: Vec<String>,
@@ -182,7 +197,7 @@ pub struct RunView {
 pub struct StepFailure {
     /// The step.
     pub step: String,
-    /// A word for programs, as `HTTP_422`, `TIMEOUT`, or what the task said.
+    /// A word for programs, as `HTTP_422`, `TIMEOUT`, `PANICKED`, or what the task said.
     pub code: String,
     /// A sentence for people.
     pub message: String,
@@ -226,18 +241,19 @@ pub enum StartError {
     /// The input can't be written as JSON, is too large, or does not meet the workflow's schema.
     #[error("the input can't be used: {0}")]
     Input(String),
-    /// The id can't be used: it belongs to a run with other input, or is none.
+    /// The id can't be used: it belongs to a run with other input, to one that was deleted within the last 30 days, or is
+    /// none.
     #[error("{0}")]
     Id(String),
     /// The engine is shutting down.
     #[error("the engine is shutting down: the run was not started")]
     ShuttingDown,
-    /// The engine takes no new run now.
+    /// The engine takes no new run now: its disk is full, or its store has failed.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Something was not answered.
+/// Something was not answered, or was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {

@@ -62,7 +62,7 @@ impl StepContext {
     }
 
     /// The idempotency key: the same for all attempts of this step, across retries, crashes and restarts, and another
-    /// one for its compensation. Give it to whatever you call that takes one.
+    /// one for its compensation. Give it to whatever you call that takes one: 32 hexadecimal digits.
     pub fn key(&self) -> &str {
         self.task.key().as_str()
     }
@@ -91,13 +91,15 @@ impl StepContext {
         self.task.cancelled().await;
     }
 
-    /// Returns after this long by engine time, which a test can advance.
+    /// Returns after this long by engine time, which a test can advance. The attempt's timeout runs meanwhile, and after
+    /// a crash the next attempt sleeps from the beginning: it is no timer of the workflow.
     pub async fn sleep(&self, span: Duration) {
         self.task.sleep(span).await;
     }
 
     /// Calls a service of the workflow, by its name. The base URL, credentials, the idempotency key and what is left
-    /// of the attempt's time come along; see [`ServiceCall`](crate::ServiceCall) for what its answers mean.
+    /// of the attempt's time come along; see [`ServiceCall`](crate::ServiceCall) for what its answers mean. A service
+    /// that the workflow does not have is found out when the call is sent.
     pub fn service(&self, name: &str) -> Service {
         Service::new(self.clone(), name)
     }
@@ -128,7 +130,8 @@ impl StepContext {
         self.task.checkpoint(json).await.map_err(|error| TaskError::fatal(error).code("CHECKPOINT_REFUSED"))
     }
 
-    /// What an earlier attempt of this step noted last, if any did: across retries, crashes and restarts.
+    /// What an earlier attempt of this step noted last, if any did: across retries, crashes and restarts. What was done
+    /// after it and before the crash is not in it, so that part is done again.
     ///
     /// # Errors
     /// Where it is no `T`.
@@ -141,7 +144,7 @@ impl StepContext {
     /// It can't be stopped: where the attempt ends before it, what it gives is dropped.
     ///
     /// # Errors
-    /// Where the work panics.
+    /// Where the work panics (`PANICKED`): what it did is unknown.
     pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, TaskError> {
         if self.is_in_test {
             return Ok(work());

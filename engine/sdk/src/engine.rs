@@ -28,12 +28,15 @@ const GRACE: Duration = Duration::from_secs(10);
 /// It owns its data directory: what has happened to every run stands there, and survives a kill of the process and a
 /// power cut. A process that is killed needs no clean-up: the next one goes on with every run where its history left
 /// it. Attempts that were in flight then are made again with the same idempotency keys.
+///
+/// It lives on the tokio runtime that it was started on. Call [`Engine::shutdown`] before that ends: without it nothing is
+/// lost either, but attempts are cut off as by a kill.
 #[derive(Clone)]
 pub struct Engine {
     embedded: Arc<Embedded>,
 }
 
-/// An engine about to be opened.
+/// An engine about to be opened: register workflows and give it state, then [`start`](EngineBuilder::start) it.
 #[must_use = "no engine runs until `.start().await`"]
 pub struct EngineBuilder {
     place: Stored,
@@ -53,8 +56,8 @@ enum Stored {
 }
 
 impl Engine {
-    /// An engine on this data directory, which is made where it is not there. Nothing is opened before
-    /// [`EngineBuilder::start`].
+    /// An engine on this data directory, which is made where it is not there. One process has a directory at a time;
+    /// meanwhile the verbs of the `engine` binary ask it. Nothing is opened before [`EngineBuilder::start`].
     pub fn open(directory: impl AsRef<Path>) -> EngineBuilder {
         EngineBuilder::new(Stored::Directory(directory.as_ref().to_owned()))
     }
@@ -64,10 +67,15 @@ impl Engine {
         EngineBuilder::new(Stored::Given(Arc::new(MemoryStore::new())))
     }
 
-    /// Starts a run of a registered workflow. Once the returned future is ready, the run is durable.
+    /// Starts a run of a registered workflow. Once the returned future is ready, the run is durable: it comes to its
+    /// end, whatever happens to this process. Where the process dies before that, nobody knows whether the run is there:
+    /// make the start again with the same [`StartRun::id`].
+    ///
+    /// The future fails with a [`StartError`]; an input is 64 MiB of JSON at most.
     ///
     /// ```no_run
-    /// # async fn f(engine: engine::Engine, saga: engine::Workflow<u32, u32>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use engine::{Engine, Workflow};
+    /// # async fn f(engine: Engine, saga: Workflow<u32, u32>) -> Result<(), Box<dyn std::error::Error>> {
     /// let run = engine.start(&saga, 42).id("order-1001").await?;
     /// let receipt = run.result().await?;
     /// # Ok(()) }
@@ -79,10 +87,11 @@ impl Engine {
         StartRun::new(self.client(), start)
     }
 
-    /// A run of this workflow by its id, or by the id that it was given at its start.
+    /// A run of this workflow by its id, or by the id that it was given at its start; open or ended, also one that an
+    /// earlier process has started. What it gives is read as an `O`, whichever version of the workflow it has.
     ///
     /// # Errors
-    /// Where there is no such run.
+    /// [`ClientError::Unknown`] where there is no such run. To find that out takes a look at all runs.
     pub async fn find<I, O>(&self, workflow: &Workflow<I, O>, id: &str) -> Result<RunHandle<O>, ClientError> {
         let run = self.embedded.find(workflow.name(), id).await?;
         Ok(RunHandle::found(self.client(), run))
@@ -93,20 +102,26 @@ impl Engine {
         self.embedded.clone()
     }
 
-    /// How many tasks came back when nobody waited for them any more, because their time was over or their run had
-    /// ended; what they gave was dropped.
+    /// How many tasks of this process came back when nobody waited for them any more, because their time was over or
+    /// their run had ended; what they gave was dropped.
     pub fn late_results(&self) -> u64 {
         self.embedded.runtime.late_results()
     }
 
     /// Stops: nothing new begins, attempts in flight may end within ten seconds, and what is open stays open and goes
-    /// on with the next engine on this directory.
+    /// on with the next engine on this directory. Who waits for a run is told [`ClientError::ShuttingDown`].
+    ///
+    /// # Errors
+    /// Where the store can't be closed. What was acknowledged is durable all the same.
     pub async fn shutdown(&self) -> Result<(), OpenError> {
         self.shutdown_within(GRACE).await
     }
 
     /// Stops, and gives attempts in flight this long to end. Nothing is lost, whatever the grace: an attempt that is cut
-    /// off is made again.
+    /// off is made again, with the same idempotency key.
+    ///
+    /// # Errors
+    /// As of [`Engine::shutdown`].
     pub async fn shutdown_within(&self, grace: Duration) -> Result<(), OpenError> {
         Ok(self.embedded.shutdown(grace).await?)
     }
@@ -126,7 +141,8 @@ impl EngineBuilder {
         }
     }
 
-    /// A workflow that runs may be started of, and the tasks that it calls.
+    /// A workflow that runs may be started of, and the tasks that it calls. What clashes is said by
+    /// [`EngineBuilder::start`].
     pub fn register<I, O>(mut self, workflow: &Workflow<I, O>) -> Self {
         if let Err(problem) = self.registry.register(workflow) {
             self.problem.get_or_insert(problem);
@@ -134,7 +150,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Everything that was registered there, in place of what was registered here so far.
+    /// Everything that was registered there, in place of what was registered here so far, state included.
     pub fn registry(self, registry: Registry) -> Self {
         Self { registry, ..self }
     }
@@ -146,7 +162,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Where a service is, in place of what workflows say.
+    /// The base URL of a service, in place of what workflows say; `*` stands for all services.
     pub fn service(mut self, name: &str, url: impl Into<String>) -> Self {
         self.overrides.push((format!("{name}.url"), url.into()));
         self
@@ -157,12 +173,12 @@ impl EngineBuilder {
         Self { place: Stored::Given(store), ..self }
     }
 
-    /// A clock other than the machine's.
+    /// A clock other than the machine's. Tests have one already: see [`testing`](crate::testing).
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Bytes of payloads in memory, about: what exceeds them waits. 256 MiB unless said.
+    /// Bytes of payloads in memory, about: what exceeds them waits. 32 MiB unless said.
     pub fn payload_memory(self, bytes: usize) -> Self {
         Self { payload_memory: Some(bytes), ..self }
     }
@@ -176,16 +192,17 @@ impl EngineBuilder {
 
     /// Called with the id of a run and each event of it, once that is durable: in order, on the engine's threads, so it
     /// should be quick. It is told nothing twice, and not what became durable just before the process died; a panic in
-    /// it is dropped.
+    /// it is dropped. For what must not be missed use a step, or [`RunHandle::events`].
     pub fn observe(mut self, hook: impl Fn(&str, &HistoryEvent) + Send + Sync + 'static) -> Self {
         self.hook = Some(Hook::new(hook));
         self
     }
 
-    /// Opens the engine and goes on with every open run.
+    /// Opens the engine, on the tokio runtime that this is awaited on, and goes on with every open run. Runs that waited
+    /// for a task which their last program lacked go on too, where this one has it.
     ///
     /// # Errors
-    /// See [`OpenError`]; nothing was changed.
+    /// See [`OpenError`]; no run was changed.
     pub async fn start(self) -> Result<Engine, OpenError> {
         if let Some(problem) = self.problem {
             return Err(problem.into());

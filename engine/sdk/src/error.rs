@@ -14,13 +14,26 @@ use engine_runtime::tasks::TaskEnd;
 ///
 /// | made by | another attempt | what it did |
 /// |---|---|---|
-/// | `?` on any error | yes | unknown |
+/// | `?` on any error, and on a text | yes | unknown |
 /// | [`TaskError::retry`] | yes | unknown |
 /// | [`TaskError::refused`] | no | nothing |
+/// | [`TaskError::fatal`] | no | unknown |
+/// | a panic (`PANICKED`), a timeout (`TIMEOUT`) | yes | unknown |
 /// | `?` on a call of [`StepContext::service`](crate::StepContext::service) | as the answer says | as the answer says |
 ///
 /// What is unknown is undone when the run turns back; what did nothing is not. So say [`effect_none`] only where that
-/// is certain, and [`effect_unknown`] where a task did something else before the call that failed.
+/// is certain, and [`effect_unknown`] where a task did something else before the call that failed. A step stays unknown
+/// once an attempt of it was, cut off by a crash for example, until one succeeds: a refusal speaks for its own attempt.
+///
+/// ```
+/// use std::time::Duration;
+/// use engine::TaskError;
+///
+/// let declined = TaskError::refused("CARD_DECLINED").message("the card has expired");
+/// assert!(!declined.is_retryable() && declined.did_nothing());
+/// let busy = TaskError::retry("the bank is closed").after(Duration::from_secs(60)).effect_none();
+/// assert!(busy.is_retryable() && busy.did_nothing());
+/// ```
 ///
 /// It is no [`std::error::Error`] itself, so that `?` takes every error.
 ///
@@ -78,7 +91,8 @@ impl TaskError {
         Self { again: Again::No, ..Self::retry(message) }
     }
 
-    /// Another attempt may succeed, but is not made before this has gone by; an hour at most.
+    /// Another attempt may succeed, but is not made before this has gone by; an hour at most. The step's
+    /// [`Retry`](crate::Retry) says how many attempts there are.
     pub fn after(self, delay: Duration) -> Self {
         Self { again: Again::Yes { not_before: Some(delay) }, ..self }
     }
@@ -98,7 +112,7 @@ impl TaskError {
         Self { code: code.into(), ..self }
     }
 
-    /// A sentence for people. It is recorded: no secrets.
+    /// A sentence for people, of which 1,000 bytes are kept. It is recorded: no secrets.
     pub fn message(self, message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), ..self }
     }

@@ -6,19 +6,19 @@ use std::time::{Duration, SystemTime};
 use engine_core::event::{Event, Recorded};
 use engine_core::failure::Failure;
 
-/// One event of a run's history.
+/// One event of a run's history. It is durable before anybody is told of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct HistoryEvent {
     /// Its position, from 1.
     pub seq: u64,
-    /// When it was recorded, by engine time.
+    /// When it was recorded, by engine time, in milliseconds.
     pub at: SystemTime,
     /// What happened.
     pub kind: EventKind,
     /// The step that it is about.
     pub step: Option<String>,
-    /// The attempt that it is about.
+    /// The attempt that it is about, from 1.
     pub attempt: Option<u32>,
     /// The code of the failure that it records.
     pub code: Option<String>,

@@ -24,7 +24,10 @@ pub(crate) struct Need {
 /// Tasks by name and version.
 pub(crate) type TaskMap = BTreeMap<TaskName, TaskEntry>;
 
-/// The workflows and tasks of a program.
+/// The workflows and tasks of a program, and what its tasks use: for [`EngineBuilder::registry`], and for a program
+/// that has the verbs of the `engine` binary.
+///
+/// [`EngineBuilder::registry`]: crate::EngineBuilder::registry
 #[derive(Clone, Default)]
 pub struct Registry {
     tasks: TaskMap,

@@ -15,7 +15,8 @@ use crate::history::HistoryEvent;
 
 type Starting<O> = Pin<Box<dyn Future<Output = Result<RunHandle<O>, StartError>> + Send>>;
 
-/// A run about to be started: say more of it, then `.await` it. Nothing happens before that.
+/// A run about to be started: say more of it, then `.await` it. Nothing happens before that. Once it gives a
+/// [`RunHandle`], the run is durable. Dropped in between, the run may have been started or not.
 #[must_use = "nothing is started until it is awaited"]
 pub struct StartRun<O> {
     client: Arc<dyn Client>,
@@ -34,9 +35,10 @@ impl<O: 'static> StartRun<O> {
         Self { client, start, problem, starting: None }
     }
 
-    /// The id that the run is found by, unique per workflow: as an order's number. A start with an id that exists gives
-    /// that run, open or ended; with other input it is refused. So a start with an id can be repeated without harm,
-    /// also by another process and after a crash.
+    /// The id that the run is found by, unique per workflow: as an order's number; 1 to 256 bytes, no control characters.
+    /// A start with an id that exists gives that run, open or ended; with other input it is refused
+    /// ([`StartError::Id`]). So a start with an id can be repeated without harm, also by another process and after a
+    /// crash. Without one, each start is a run of its own.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         if let Some(start) = &mut self.start {
             start.workflow_id = Some(id.into());
@@ -44,7 +46,7 @@ impl<O: 'static> StartRun<O> {
         self
     }
 
-    /// A label, for whoever looks for the run.
+    /// A label, for whoever looks for the run: `engine list --label NAME=VALUE`. 256 bytes each at most.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         if let Some(start) = &mut self.start {
             start.labels.push((name.into(), value.into()));
@@ -75,7 +77,8 @@ impl<O: 'static> Future for StartRun<O> {
     }
 }
 
-/// A run that gives an `O`. Cheap to clone; dropping it changes nothing about the run.
+/// A run that gives an `O`. Cheap to clone; dropping it changes nothing about the run. It does not outlive the process:
+/// the next one gets another by [`Engine::find`](crate::Engine::find).
 pub struct RunHandle<O> {
     client: Arc<dyn Client>,
     run: String,
@@ -111,12 +114,15 @@ impl<O> RunHandle<O> {
     }
 
     /// How the run is now.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn status(&self) -> Result<RunStatus, ClientError> {
         Ok(self.client.look(&self.run).await?.status)
     }
 
     /// Waits until the run has ended, and gives what its workflow gives. Dropping the future changes nothing, and it can
-    /// be asked for again, also by another process.
+    /// be asked for again, also by another process. It waits for as long as the run takes, also while that is paused.
     ///
     /// # Errors
     /// How else the run ended, or why it does not end: [`RunError`].
@@ -145,7 +151,11 @@ impl<O> RunHandle<O> {
         }
     }
 
-    /// Tells the run something that a step waits for, or will. A run keeps a thousand that nobody has waited for yet.
+    /// Tells the run something that a step waits for, or will. A run keeps a thousand that nobody has waited for yet. No
+    /// kind of step that waits for a signal is there yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] where the run has ended.
     pub async fn signal<T: Serialize + ?Sized>(&self, name: &str, payload: &T) -> Result<Answer, ClientError> {
         let payload = serde_json::to_vec(payload).map_err(|error| ClientError::Refused {
             code: "PAYLOAD_UNREADABLE".to_owned(),
@@ -154,21 +164,29 @@ impl<O> RunHandle<O> {
         self.ask(Ask::Signal { name: name.to_owned(), payload }).await
     }
 
-    /// Stops the run: nothing new begins, and what may have happened is undone.
+    /// Stops the run: nothing new begins, and what may have happened is undone. Once this returns, the demand is durable;
+    /// [`RunHandle::result`] tells when it is carried out.
     ///
     /// # Errors
-    /// Where its pivot is done: from there on it only goes forward.
+    /// [`ClientError::Refused`] where the run has ended, and where its pivot is done: from there on it only goes forward.
     pub async fn cancel(&self) -> Result<Answer, ClientError> {
         self.ask(Ask::Cancel { reason: None }).await
     }
 
-    /// Asks something of the run.
+    /// Asks something of the run. Each call is a request of its own; to ask again under the same id after a crash, use
+    /// [`Client::ask`].
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
         let request_id = crate::engine::fresh_id();
         self.client.ask(&self.run, &request_id, ask).await
     }
 
     /// All that has happened to the run so far, in order.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn history(&self) -> Result<Vec<HistoryEvent>, ClientError> {
         let mut all: Vec<HistoryEvent> = Vec::new();
         loop {
@@ -208,11 +226,11 @@ async fn next_page(client: &dyn Client, run: &str, after: u64) -> Result<Vec<His
     }
 }
 
-/// What happens to a run, as it happens.
+/// What happens to a run, as it happens: made by [`RunHandle::events`]. A stream, and usable without one's traits.
 pub struct Events(Pin<Box<dyn Stream<Item = Result<HistoryEvent, ClientError>> + Send>>);
 
 impl Events {
-    /// The next event; none where the run rests.
+    /// The next event; none where the run rests. An error is the last that it gives.
     pub async fn next(&mut self) -> Option<Result<HistoryEvent, ClientError>> {
         stream::StreamExt::next(&mut self.0).await
     }

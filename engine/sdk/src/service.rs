@@ -101,7 +101,7 @@ pub(crate) struct Calls {
 }
 
 impl ServiceCall {
-    /// This body, as JSON.
+    /// This body, as JSON: 64 MiB at most.
     pub fn json<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
         match serde_json::to_vec(body) {
             Ok(json) => self.http.body = Some(Payload::json(json)),
@@ -124,13 +124,14 @@ impl ServiceCall {
         self
     }
 
-    /// How long this call may take; what is left of the attempt's time at most, and that unless said.
+    /// How long this call may take; what is left of the attempt's time at most, and that unless said. Where it is over,
+    /// what the call did is unknown.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// The name of this call among those of the task, for a key of its own. A compensation that undoes it gives its
-    /// call the same name.
+    /// The name of this call among those of the task, for a key of its own, the same in every attempt. A compensation
+    /// that undoes it gives its call the same name.
     pub fn part(self, name: &str) -> Self {
         Self { part: Some(name.to_owned()), ..self }
     }

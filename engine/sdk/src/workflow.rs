@@ -35,7 +35,7 @@ impl<I, O> Workflow<I, O> {
         self.built.definition.name().as_str()
     }
 
-    /// The digest of its definition, in hexadecimal: what is not the same workflow has another.
+    /// The digest of its definition, in hexadecimal: what is not the same workflow has another. Runs are bound to it.
     pub fn digest(&self) -> &str {
         &self.built.digest
     }

@@ -15,7 +15,7 @@ impl Retry {
         Self::default().max_attempts(max_attempts)
     }
 
-    /// One attempt: the step runs at most once.
+    /// One attempt: the step runs at most once. Where a crash cuts it off, it is not made again, and counts as unknown.
     pub fn never() -> Self {
         Self::attempts(1)
     }
@@ -30,7 +30,8 @@ impl Retry {
         Self::attempts(max_attempts).initial(delay).factor(1.0).max_interval(delay).no_jitter()
     }
 
-    /// An attempt after each of these delays, besides the first.
+    /// An attempt after each of these delays, besides the first; 100 delays at most. Neither the usual four attempts nor
+    /// the usual two minutes cut the list off.
     pub fn intervals<D: Into<String>>(delays: impl IntoIterator<Item = D>) -> Self {
         let intervals = Some(delays.into_iter().map(Into::into).collect());
         Self(format::Retry { intervals, ..format::Retry::default() })
@@ -42,7 +43,7 @@ impl Retry {
         self
     }
 
-    /// The delay before the second attempt.
+    /// The delay before the second attempt; else 200 ms.
     pub fn initial(mut self, delay: &str) -> Self {
         self.0.initial = Some(delay.to_owned());
         self
@@ -54,13 +55,13 @@ impl Retry {
         self
     }
 
-    /// The longest delay.
+    /// The longest delay; else 10 s.
     pub fn max_interval(mut self, delay: &str) -> Self {
         self.0.max_interval = Some(delay.to_owned());
         self
     }
 
-    /// The most that attempts and delays may take together.
+    /// The most that attempts and delays may take together; else 2 minutes.
     pub fn max_elapsed(mut self, span: &str) -> Self {
         self.0.max_elapsed = Some(span.to_owned());
         self

@@ -9,6 +9,9 @@ use crate::{StepContext, TaskError};
 
 /// A function `Fn(StepContext, A, B, …) -> R` of up to 8 values (9 for a compensation); `Sig` is the tuple
 /// `(A, B, …)`, found by inference. A generic task has its types named: `echo::<u32>`.
+///
+/// An attempt of it may be cut off anywhere, by a crash or its timeout, and the next one begins it anew: so it makes its
+/// effects repeatable by [`StepContext::key`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a task",
     label = "not a task function",

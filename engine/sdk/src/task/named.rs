@@ -69,6 +69,28 @@ impl<F: TaskFn<Sig>, Sig> TaskExt<Sig> for F {}
 
 /// A function as a task with a name and a version of its own, whatever its step is called: `task!(charge@2)`,
 /// `task!(payments::charge@2)`, `task!("card.charge"@2 = payments::charge)`.
+///
+/// ```
+/// use engine::{DefinitionError, StepContext, TaskError, Workflow, task};
+///
+/// async fn charge(_: StepContext, cents: u64, currency: String) -> Result<String, TaskError> {
+///     Ok(format!("{cents} {currency}"))
+/// }
+///
+/// /// What runs in flight were started with.
+/// async fn charge_1(_: StepContext, cents: u32) -> Result<String, TaskError> {
+///     Ok(format!("{cents} EUR"))
+/// }
+///
+/// # fn main() -> Result<(), DefinitionError> {
+/// let wf = Workflow::builder("payment");
+/// let (cents, currency) = (wf.input::<u64>(), engine::value("CNY"));
+/// let charged = wf.step("charge", task!(charge@2), (cents, currency));
+/// wf.keep("charge@1", charge_1);
+/// let payment = wf.finish(charged)?;
+/// assert!(payment.to_json().contains("charge@2"));
+/// # Ok(()) }
+/// ```
 #[macro_export]
 macro_rules! task {
     ($name:literal @ $version:literal = $function:expr) => {

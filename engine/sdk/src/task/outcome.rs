@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The first argument of a compensation: how the step ended that it undoes. In JSON `{"done": …}` or `"unknown"`.
+/// The first argument of a compensation: how the step ended that it undoes. In JSON `{"done": …}` or `"unknown"`. A step
+/// that provably did nothing has no compensation carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome<T> {
     /// It was carried out and gave this.
     Done(T),
-    /// It may have been carried out.
+    /// It may have been carried out: its last attempt was cut off, timed out, or failed and could not say. Undo it by
+    /// what you know beforehand, as the order's number, and take it well where there is nothing to undo.
     Unknown,
 }
 

@@ -70,7 +70,7 @@ impl Crashes {
         &self.undisturbed
     }
 
-    /// How often it was cut off.
+    /// How often it was cut off: twice for each write of the undisturbed test.
     pub fn count(&self) -> usize {
         self.count
     }

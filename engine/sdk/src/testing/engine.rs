@@ -42,7 +42,7 @@ impl TestEngine {
     /// Starts a run, as [`Engine::start`](crate::Engine::start) does. The workflow is registered with it.
     ///
     /// # Panics
-    /// Where the workflow can't be registered, or the test speaks of a step of it that does not call a task.
+    /// Where the workflow can't be registered.
     pub fn start<I: Serialize, O: 'static>(&self, workflow: &Workflow<I, O>, input: I) -> StartRun<O> {
         self.register(workflow);
         let start = serde_json::to_vec(&input)
@@ -112,13 +112,13 @@ impl TestEngine {
         Fail { doubles: &self.inner.world.doubles, step: step.to_owned(), fault }
     }
 
-    /// Lets this much time go by. Whatever is due meanwhile happens in its order.
+    /// Lets this much simulated time go by. Whatever is due meanwhile happens in its order.
     pub async fn skip(&self, span: Duration) {
         let clock = &self.inner.world.clock;
         clock.sleep_until(clock.now().after(span)).await;
     }
 
-    /// How much time has gone by since the test began.
+    /// How much simulated time has gone by since the test began.
     pub fn elapsed(&self) -> Duration {
         self.inner.world.elapsed()
     }
@@ -128,7 +128,8 @@ impl TestEngine {
         self.inner.world.services.calls()
     }
 
-    /// The attempts of tasks so far, in order: `charge`, and of its compensation `undo charge`.
+    /// The attempts of tasks so far, in order: `charge`, and of its compensation `undo charge`. Those before a crash
+    /// count too.
     pub fn attempts(&self) -> Vec<String> {
         self.inner.world.doubles.begun()
     }
@@ -147,14 +148,25 @@ impl TestEngine {
     /// and after every write: each time the next process carries the test out from its beginning, and its starts find
     /// the runs that are there already. What services and tasks have done stays done.
     ///
-    /// ```ignore
-    /// t.crash_after_every_commit(async |t| {
-    ///     t.service("bank").on_post("/charge").reply("r-1");
-    ///     let run = t.start(&order()?, 4_200).await?;
-    ///     run.result().await
-    /// })
-    /// .assert_same_outcome();
     /// ```
+    /// # use engine::{StepContext, TaskError, Workflow};
+    /// # async fn double(_: StepContext, number: u32) -> Result<u32, TaskError> {
+    /// #     Ok(2 * number)
+    /// # }
+    /// # let wf = Workflow::builder("doubling");
+    /// # let step = wf.step("double", double, wf.input::<u32>());
+    /// # let doubling = wf.finish(step).unwrap();
+    /// # engine::testing::run(async |t| {
+    /// let crashes = t.crash_after_every_commit(async |t| {
+    ///     let run = t.start(&doubling, 21).await.unwrap();
+    ///     assert_eq!(run.result().await.unwrap(), 42);
+    /// });
+    /// crashes.assert_same_outcome();
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// Where the test does, in whichever life.
     pub fn crash_after_every_commit<R>(&self, test: impl AsyncFn(Self) -> R + Sync) -> Crashes {
         sweep(test)
     }

@@ -1,8 +1,8 @@
 //! Tests of workflows: on simulated time, without a network, a disk or waiting, the same way each time.
 //!
-//! ```ignore
+//! ```
 //! use engine::testing::TestEngine;
-//! use engine::{DefinitionError, Outcome, StepContext, TaskError, Workflow};
+//! use engine::{DefinitionError, HttpService, Outcome, StepContext, TaskError, Workflow};
 //!
 //! async fn charge(cx: StepContext, cents: u32) -> Result<String, TaskError> {
 //!     cx.service("bank").post("/charge").json(&cents).send().await
@@ -15,8 +15,8 @@
 //! }
 //! fn order() -> Result<Workflow<u32, ()>, DefinitionError> {
 //!     let wf = Workflow::builder("order");
-//!     wf.service("bank", engine::ServiceAt::url("http://bank").idempotent());
-//!     wf.service("depot", engine::ServiceAt::url("http://depot").idempotent());
+//!     wf.service("bank", HttpService::url("http://bank").idempotent());
+//!     wf.service("depot", HttpService::url("http://depot").idempotent());
 //!     let cents = wf.input::<u32>();
 //!     let receipt = wf.step("charge", charge, cents).compensate(refund, (cents,));
 //!     let shipped = wf.step("ship", ship, receipt);
@@ -27,6 +27,7 @@
 //! engine::testing::run(async |t: TestEngine| {
 //!     let sweep = t.crash_after_every_commit(async |t| {
 //!         t.service("bank").on_post("/charge").reply("r-1");
+//!         t.service("bank").on_post("/refund").reply(());
 //!         t.service("depot").on_post("/ship").fail(422);
 //!         let run = t.start(&order().unwrap(), 4_200).await.unwrap();
 //!         assert!(run.result().await.is_err());
