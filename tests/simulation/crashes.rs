@@ -5,18 +5,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine_core::event::Event;
-use engine_testkit::{Case, Fault, Simulator, Sweep};
+use engine_testkit::{Case, Fault, Simulator};
 
 use crate::table::{Expected, case, cases};
 
+/// Every case of the table, as a file and in Rust.
+fn every_case() -> Vec<Case> {
+    cases().into_iter().flat_map(|expected| expected.saga.both()).collect()
+}
+
 /// Each case by itself, spread over some threads; fails with what was found in all of them.
-fn in_threads(cases: Vec<Expected>, judge: impl Fn(Expected) -> Vec<String> + Sync) {
+fn in_threads(cases: Vec<Case>, judge: impl Fn(Case) -> Vec<String> + Sync) {
     let (cases, findings) = (Mutex::new(cases), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(case) = { cases.lock().unwrap().pop() } {
-                    let name = case.case.name().to_owned();
+                    let name = case.name().to_owned();
                     let found = judge(case).into_iter().map(|finding| format!("{name}: {finding}"));
                     findings.lock().unwrap().extend(found);
                 }
@@ -29,89 +34,96 @@ fn in_threads(cases: Vec<Expected>, judge: impl Fn(Expected) -> Vec<String> + Sy
 
 #[test]
 fn every_case_ends_as_the_table_says() {
-    for Expected { case, status, net, check } in cases() {
-        let name = case.name().to_owned();
-        let report = Simulator::new(case).run(&[]);
-        assert_eq!(report.findings, [""; 0], "{name}");
-        assert_eq!((report.outcome.status, &report.outcome.net), (Some(status), &net), "{name}");
-        check(&report);
+    for Expected { saga, status, net, check } in cases() {
+        for case in saga.both() {
+            let name = case.name().to_owned();
+            let report = Simulator::new(case).run(&[]);
+            assert_eq!(report.findings, [""; 0], "{name}");
+            assert_eq!((report.outcome.status, &report.outcome.net), (Some(status), &net), "{name}");
+            check(&report);
+        }
     }
 }
 
 #[test]
 fn every_case_ends_so_whichever_write_the_process_dies_at() {
     let runs = AtomicUsize::new(0);
-    in_threads(cases(), |expected| {
-        let sweep = Simulator::new(expected.case).crash_at_every_write();
+    in_threads(every_case(), |case| {
+        let sweep = Simulator::new(case).crash_at_every_write();
         runs.fetch_add(sweep.runs(), Ordering::Relaxed);
         sweep.findings().to_vec()
     });
-    assert!(runs.into_inner() > 400, "the sweep is whole");
+    assert!(runs.into_inner() > 800, "the sweep is whole");
 }
 
 #[test]
 fn every_case_ends_so_after_an_hour_without_a_process() {
-    in_threads(cases(), |expected| {
-        let case = expected.case.with_downtime(Duration::from_hours(1));
+    in_threads(every_case(), |case| {
+        let case = case.with_downtime(Duration::from_hours(1));
         Simulator::new(case).crash_at_every_write().findings().to_vec()
     });
 }
 
 #[test]
 fn every_case_ends_so_whichever_write_fails() {
-    in_threads(cases(), |expected| {
-        let sweep = Simulator::new(expected.case).fail_at_every_write(&[Fault::FailBefore, Fault::FailAfter]);
+    in_threads(every_case(), |case| {
+        let sweep = Simulator::new(case).fail_at_every_write(&[Fault::FailBefore, Fault::FailAfter]);
         sweep.findings().to_vec()
     });
 }
 
-fn pairs(name: &str) -> Sweep {
-    let sweep = Simulator::new(case(name).case).crash_at_every_pair_of_writes();
-    sweep.assert_same_outcome();
-    sweep
+/// Crashes at every two writes of the case, as a file and in Rust.
+fn assert_pairs(name: &str) {
+    for case in case(name).saga.both() {
+        let sweep = Simulator::new(case).crash_at_every_pair_of_writes();
+        sweep.assert_same_outcome();
+        assert!(sweep.runs() > 300, "the sweep is whole");
+    }
 }
 
 #[test]
 fn a_flaky_charge_is_made_once_whichever_two_writes_processes_die_at() {
-    assert!(pairs("charge flaky").runs() > 300);
+    assert_pairs("charge flaky");
 }
 
 #[test]
 fn a_refused_record_is_undone_whichever_two_writes_processes_die_at() {
-    assert!(pairs("record refused").runs() > 300);
+    assert_pairs("record refused");
 }
 
 #[test]
 fn stock_that_may_be_taken_is_released_whichever_two_writes_processes_die_at() {
-    assert!(pairs("stock update fails although stock was taken").runs() > 300);
+    assert_pairs("stock update fails although stock was taken");
 }
 
 /// The simulation would show nothing if no attempt were in flight when processes die.
 #[test]
 fn attempts_are_cut_off() {
-    let simulator = Simulator::new(case("all well").case);
-    let writes = simulator.run(&[]).writes[0];
-    let cut_off: usize = (1..=writes)
-        .map(|write| {
-            let report = simulator.run(&[engine_testkit::Planned { write, fault: Fault::CrashBefore }]);
-            report.count(|event| matches!(event, Event::RecoveryNoted { cut_off } if !cut_off.is_empty()))
-        })
-        .sum();
-    assert!(cut_off >= 5, "{cut_off} of {writes}");
+    for case in case("all well").saga.both() {
+        let simulator = Simulator::new(case);
+        let writes = simulator.run(&[]).writes[0];
+        let cut_off: usize = (1..=writes)
+            .map(|write| {
+                let report = simulator.run(&[engine_testkit::Planned { write, fault: Fault::CrashBefore }]);
+                report.count(|event| matches!(event, Event::RecoveryNoted { cut_off } if !cut_off.is_empty()))
+            })
+            .sum();
+        assert!(cut_off >= 5, "{cut_off} of {writes}");
+    }
 }
 
 #[test]
 fn the_same_case_goes_the_same_way_bit_by_bit() {
-    let twice = |case: fn() -> Case, seed| {
-        let run = || {
-            let report = Simulator::new(case()).seeded(seed).run(&[]);
-            (report.history, report.requests)
+    for case in case("refund flaky").saga.both() {
+        let twice = |seed| {
+            let run = || {
+                let report = Simulator::new(case.clone()).seeded(seed).run(&[]);
+                (report.history, report.requests)
+            };
+            let (first, second) = (run(), run());
+            assert_eq!(first, second);
+            first
         };
-        let (first, second) = (run(), run());
-        assert_eq!(first, second);
-        first
-    };
-    let one = twice(|| case("refund flaky").case, 1);
-    let other = twice(|| case("refund flaky").case, 2);
-    assert_ne!(one, other, "another seed gives other ids and other delays");
+        assert_ne!(twice(1), twice(2), "another seed gives other ids and other delays");
+    }
 }

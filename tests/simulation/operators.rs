@@ -2,19 +2,22 @@
 
 use engine_core::request::Resolution;
 use engine_core::state::Status;
-use engine_testkit::{Act, Behaviour, Case, Point, Simulator, Sweep};
+use engine_testkit::{Act, Behaviour, Point, Report, Simulator};
 use serde_json::json;
 
-use crate::shop::{Net, all_well, failed, left};
+use crate::shop::{Net, Saga, all_well, failed, left};
 use crate::table::{record_lost, record_unknown, refund_refused};
 
-/// The case ends so, wherever its process dies.
-pub(crate) fn assert_ends(case: Case, status: Status, net: &Net) -> Sweep {
-    let sweep = Simulator::new(case).crash_at_every_write();
-    let outcome = &sweep.undisturbed().outcome;
-    assert_eq!((outcome.status, &outcome.net), (Some(status), net), "{:?}", sweep.undisturbed());
-    sweep.assert_same_outcome();
-    sweep
+/// The case ends so, wherever its process dies. Gives what comes of it when its process does not die, as a file and in
+/// Rust.
+pub(crate) fn assert_ends(saga: Saga, status: Status, net: &Net) -> [Report; 2] {
+    saga.both().map(|case| {
+        let sweep = Simulator::new(case).crash_at_every_write();
+        sweep.assert_same_outcome();
+        let report = sweep.undisturbed().clone();
+        assert_eq!((report.outcome.status, &report.outcome.net), (Some(status), net), "{report:?}");
+        report
+    })
 }
 
 pub(crate) fn mended(path: &str) -> Act {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use engine_core::event::{CancelCause, Event};
 use engine_core::request::{Answer, Demand, Resolution};
 use engine_core::state::Status;
-use engine_testkit::{Act, Behaviour, Case, Point, Report, Script};
+use engine_testkit::{Act, Behaviour, Point, Report, Script, Simulator};
 use serde_json::json;
 
 use crate::operators::{assert_ends, mended};
-use crate::shop::{Net, all_well, failed, left, saga, services, unchanged};
+use crate::shop::{Net, Saga, all_well, failed, left, saga, services, unchanged};
 use crate::table::record_lost;
 
 fn but(path: &str, behaviour: Behaviour) -> Script {
@@ -17,12 +17,14 @@ fn but(path: &str, behaviour: Behaviour) -> Script {
 }
 
 /// The case ends so, wherever its process dies; when it does not die, the acts are answered so.
-fn assert_goes(case: Case, status: Status, net: &Net, answers: &[&str]) -> Report {
-    let name = case.name().to_owned();
-    let report = assert_ends(case, status, net).undisturbed().clone();
-    let given: Vec<&str> = report.answers.values().map(word).collect();
-    assert_eq!(given, answers, "{name}");
-    report
+fn assert_goes(saga: Saga, status: Status, net: &Net, answers: &[&str]) -> [Report; 2] {
+    let name = saga.name().to_owned();
+    let reports = assert_ends(saga, status, net);
+    for report in &reports {
+        let given: Vec<&str> = report.answers.values().map(word).collect();
+        assert_eq!(given, answers, "{name}");
+    }
+    reports
 }
 
 fn word(answer: &Answer) -> &str {
@@ -48,25 +50,28 @@ fn minutes(minutes: u64) -> Duration {
 #[test]
 fn a_cancel_undoes_what_is_in_flight() {
     let case = saga("cancel", services(), unchanged).at(Point::in_flight("charge"), Act::cancel());
-    let report = assert_goes(case, Status::Cancelled, &failed(), &["accepted"]);
-    assert_eq!(cause(&report), Some(CancelCause::Cancelled));
-    assert_eq!(report.requests_to("payment/refund").len(), 1);
+    for report in assert_goes(case, Status::Cancelled, &failed(), &["accepted"]) {
+        assert_eq!(cause(&report), Some(CancelCause::Cancelled));
+        assert_eq!(report.requests_to("payment/refund").len(), 1);
+    }
 }
 
 #[test]
 fn a_cancel_ends_a_back_off() {
     let flaky = but("payment/process", Behaviour::FailThoughDone(503));
     let case = saga("cancel in back-off", flaky, unchanged).at(Point::waiting("charge"), Act::cancel());
-    let report = assert_goes(case, Status::Cancelled, &failed(), &["accepted"]);
-    assert_eq!(report.requests_to("payment/process").len(), 1, "nothing is tried again");
+    for report in assert_goes(case, Status::Cancelled, &failed(), &["accepted"]) {
+        assert_eq!(report.requests_to("payment/process").len(), 1, "nothing is tried again");
+    }
 }
 
 #[test]
 fn a_cancel_while_the_pivot_is_in_flight_is_refused_once_it_is_done() {
     let case = saga("cancel at the pivot", services(), unchanged).at(Point::in_flight("create_record"), Act::cancel());
-    let report = assert_goes(case, Status::Completed, &all_well(), &["held"]);
-    let refused = |event: &Event| matches!(event, Event::RequestSettled { answer: Answer::Refused { .. }, .. });
-    assert_eq!(report.count(refused), 1);
+    for report in assert_goes(case, Status::Completed, &all_well(), &["held"]) {
+        let refused = |event: &Event| matches!(event, Event::RequestSettled { answer: Answer::Refused { .. }, .. });
+        assert_eq!(report.count(refused), 1);
+    }
 }
 
 #[test]
@@ -102,11 +107,12 @@ fn a_cancel_of_a_run_that_stops_changes_nothing() {
 #[test]
 fn a_terminated_run_leaves_what_was_in_flight() {
     let case = saga("terminate", services(), unchanged).at(Point::in_flight("charge"), Act::terminate());
-    let report = assert_goes(case, Status::Cancelled, &left(&["payment/process"]), &["accepted"]);
-    assert_eq!(cause(&report), Some(CancelCause::Terminated));
-    let names_it =
-        |event: &Event| matches!(event, Event::RunCancelled { residue, .. } if *residue == ["charge".into()]);
-    assert_eq!(report.count(names_it), 1);
+    for report in assert_goes(case, Status::Cancelled, &left(&["payment/process"]), &["accepted"]) {
+        assert_eq!(cause(&report), Some(CancelCause::Terminated));
+        let names_it =
+            |event: &Event| matches!(event, Event::RunCancelled { residue, .. } if *residue == ["charge".into()]);
+        assert_eq!(report.count(names_it), 1);
+    }
 }
 
 #[test]
@@ -125,10 +131,11 @@ fn a_paused_run_begins_nothing_until_it_is_resumed() {
         .at(Point::waiting("charge"), Act::Ask(Demand::Pause))
         .at(Point::Begun, Act::Wait(minutes(10)))
         .at(Point::Begun, Act::Ask(Demand::Resume));
-    let report = assert_goes(case, Status::Completed, &all_well(), &["accepted", "accepted"]);
-    let requests = report.requests_to("payment/process");
-    assert_eq!(requests.len(), 2);
-    assert!(requests[1].at.since(requests[0].at) >= minutes(10), "the retry waited for the end of the pause");
+    for report in assert_goes(case, Status::Completed, &all_well(), &["accepted", "accepted"]) {
+        let requests = report.requests_to("payment/process");
+        assert_eq!(requests.len(), 2);
+        assert!(requests[1].at.since(requests[0].at) >= minutes(10), "the retry waited for the end of the pause");
+    }
 }
 
 #[test]
@@ -137,9 +144,10 @@ fn what_is_in_flight_ends_while_the_run_is_paused() {
         .at(Point::in_flight("charge"), Act::Ask(Demand::Pause))
         .at(Point::AtRest, Act::Wait(minutes(10)))
         .at(Point::AtRest, Act::Ask(Demand::Resume));
-    let report = assert_goes(case, Status::Completed, &all_well(), &["accepted", "accepted"]);
-    let (charged, taken) = (&report.requests_to("payment/process")[0], &report.requests_to("inventory/update")[0]);
-    assert!(taken.at.since(charged.at) >= minutes(10));
+    for report in assert_goes(case, Status::Completed, &all_well(), &["accepted", "accepted"]) {
+        let (charged, taken) = (&report.requests_to("payment/process")[0], &report.requests_to("inventory/update")[0]);
+        assert!(taken.at.since(charged.at) >= minutes(10));
+    }
 }
 
 #[test]
@@ -149,9 +157,11 @@ fn undoing_waits_while_the_run_is_paused() {
         .at(Point::Undoing("update_inventory".into()), Act::Ask(Demand::Pause))
         .at(Point::AtRest, Act::Wait(minutes(10)))
         .at(Point::AtRest, Act::Ask(Demand::Resume));
-    let report = assert_goes(case, Status::Compensated, &failed(), &["accepted", "accepted"]);
-    let (released, refunded) = (&report.requests_to("inventory/release")[0], &report.requests_to("payment/refund")[0]);
-    assert!(refunded.at.since(released.at) >= minutes(10));
+    for report in assert_goes(case, Status::Compensated, &failed(), &["accepted", "accepted"]) {
+        let (released, refunded) =
+            (&report.requests_to("inventory/release")[0], &report.requests_to("payment/refund")[0]);
+        assert!(refunded.at.since(released.at) >= minutes(10));
+    }
 }
 
 #[test]
@@ -176,12 +186,13 @@ fn signals_are_kept_and_recorded_once() {
         .at(Point::Begun, Act::signal("approved", &json!({ "by": "ann" })))
         .at(Point::in_flight("charge"), Act::signal("approved", &json!({ "by": "bob" })))
         .at(Point::AtRest, Act::signal("approved", &json!("too late")));
-    let report = assert_goes(case, Status::Completed, &all_well(), &["accepted", "accepted", "ENDED"]);
-    assert_eq!(report.count(|event| matches!(event, Event::RequestAnswered { payload: Some(_), .. })), 2);
+    for report in assert_goes(case, Status::Completed, &all_well(), &["accepted", "accepted", "ENDED"]) {
+        assert_eq!(report.count(|event| matches!(event, Event::RequestAnswered { payload: Some(_), .. })), 2);
+    }
 }
 
 /// The stock is refused, all is undone; then it is mended and the order is carried out anew from the charge on.
-fn rerun(name: &str) -> Case {
+fn rerun(name: &str) -> Saga {
     saga(name, but("inventory/update", Behaviour::Refuse(422)), unchanged)
         .at(Point::AtRest, mended("inventory/update"))
         .at(Point::AtRest, Act::rerun("charge"))
@@ -193,10 +204,11 @@ fn a_failed_run_is_carried_out_anew_from_a_step_on() {
     let mut net = all_well();
     net.insert("order/orders/*/mark_failed".to_owned(), 1);
     net.insert("notification/send".to_owned(), 2);
-    let report = assert_goes(rerun("rerun"), Status::Completed, &net, &["accepted"]);
-    assert_eq!(report.earlier.len(), 1);
-    assert_eq!(report.requests_to("user/users/*/validate").len(), 1, "what came before was carried");
-    assert_eq!(report.count(|event| matches!(event, Event::StepCarried { .. })), 3);
+    for report in assert_goes(rerun("rerun"), Status::Completed, &net, &["accepted"]) {
+        assert_eq!(report.earlier.len(), 1);
+        assert_eq!(report.requests_to("user/users/*/validate").len(), 1, "what came before was carried");
+        assert_eq!(report.count(|event| matches!(event, Event::StepCarried { .. })), 3);
+    }
 }
 
 #[test]
@@ -216,9 +228,11 @@ fn an_open_run_is_neither_rerun_nor_deleted() {
 
 #[test]
 fn an_ended_run_is_deleted() {
-    let case = saga("delete", services(), unchanged).at(Point::AtRest, Act::Ask(Demand::Delete));
-    let sweep = engine_testkit::Simulator::new(case).crash_at_every_write();
-    let outcome = &sweep.undisturbed().outcome;
-    assert_eq!((outcome.status, &outcome.net), (None, &all_well()));
-    sweep.assert_same_outcome();
+    let saga = saga("delete", services(), unchanged).at(Point::AtRest, Act::Ask(Demand::Delete));
+    for case in saga.both() {
+        let sweep = Simulator::new(case).crash_at_every_write();
+        let outcome = &sweep.undisturbed().outcome;
+        assert_eq!((outcome.status, &outcome.net), (None, &all_well()));
+        sweep.assert_same_outcome();
+    }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{Program, Registry};
 use engine_core::definition::Definition;
-use engine_testkit::{Case, Endpoint, Script};
+use engine_testkit::{Act, Case, Endpoint, Point, Script};
 use serde_json::{Value, json};
+use workflows::order_saga;
 
 /// The order saga as it ships.
 fn file() -> Value {
@@ -30,13 +32,45 @@ pub(crate) fn services() -> Script {
         .on("analytics/track", Endpoint::effect().ignores_keys().takes(ms(25)))
 }
 
+/// A case of the order saga, written twice: as the file that ships, and in Rust.
+#[derive(Clone)]
+pub(crate) struct Saga {
+    /// As a file, whose steps call the services by themselves.
+    pub(crate) file: Case,
+    /// In Rust, where tasks call them.
+    pub(crate) rust: Case,
+}
+
+impl Saga {
+    pub(crate) fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    /// See [`Case::at`].
+    pub(crate) fn at(self, point: Point, act: Act) -> Self {
+        Self { file: self.file.at(point.clone(), act.clone()), rust: self.rust.at(point, act) }
+    }
+
+    pub(crate) fn both(self) -> [Case; 2] {
+        [self.file, self.rust]
+    }
+}
+
 /// The saga with these changes, on these services.
-pub(crate) fn saga(name: &str, services: Script, change: impl FnOnce(&mut Value)) -> Case {
-    let mut file = file();
-    let input = file["input"]["example"].clone();
-    change(&mut file);
-    let definition = Arc::new(Definition::from_json(&file.to_string()).unwrap());
-    Case::new(name, definition, input, services)
+pub(crate) fn saga(name: &str, services: Script, change: impl Fn(&mut Value)) -> Saga {
+    let workflow = order_saga::workflow().unwrap();
+    let mut registry = Registry::new();
+    registry.register(&workflow).unwrap();
+    let (written, program) = (workflow.to_json(), Program::new(registry).unwrap());
+    let case = |name: &str, mut file: Value, services| {
+        let input = file["input"]["example"].clone();
+        change(&mut file);
+        let definition = Arc::new(Definition::from_json(&file.to_string()).unwrap());
+        Case::new(name, definition, input, services)
+    };
+    let file = case(name, file(), services.clone());
+    let rust = case(&format!("{name}, in Rust"), serde_json::from_str(&written).unwrap(), services);
+    Saga { file, rust: rust.with_tasks(Arc::new(program)) }
 }
 
 pub(crate) fn unchanged(_: &mut Value) {}

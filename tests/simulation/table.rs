@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use engine_core::event::Event;
 use engine_core::state::Status;
-use engine_testkit::{Behaviour, Case, Endpoint, Report, Script};
+use engine_testkit::{Behaviour, Endpoint, Report, Script};
 use serde_json::json;
 
-use crate::shop::{Net, all_well, failed, left, saga, services, unchanged};
+use crate::shop::{Net, Saga, all_well, failed, left, saga, services, unchanged};
 
 /// A case and what must come of it.
 pub(crate) struct Expected {
-    pub(crate) case: Case,
+    pub(crate) saga: Saga,
     pub(crate) status: Status,
     pub(crate) net: Net,
     /// What else must hold after an undisturbed run.
     pub(crate) check: fn(&Report),
 }
 
-fn expect(case: Case, status: Status, net: Net, check: fn(&Report)) -> Expected {
-    Expected { case, status, net, check }
+fn expect(saga: Saga, status: Status, net: Net, check: fn(&Report)) -> Expected {
+    Expected { saga, status, net, check }
 }
 
 fn no_more(_: &Report) {}
@@ -62,7 +62,7 @@ pub(crate) fn cases() -> Vec<Expected> {
 
 /// The case of this name.
 pub(crate) fn case(name: &str) -> Expected {
-    cases().into_iter().find(|expected| expected.case.name() == name).unwrap()
+    cases().into_iter().find(|expected| expected.saga.name() == name).unwrap()
 }
 
 fn completed() -> Vec<Expected> {
@@ -181,7 +181,7 @@ fn undone() -> Vec<Expected> {
 }
 
 /// A charge that happens after the engine gave up, and is not asked for again.
-pub(crate) fn late_charge(name: &str, services: Script) -> Case {
+pub(crate) fn late_charge(name: &str, services: Script) -> Saga {
     let late = Behaviour::Late(Duration::from_millis(1_500));
     saga(name, services.with("payment/process", |endpoint| endpoint.then(late)), |file| {
         file["steps"]["charge"]["timeout"] = json!("200ms");
@@ -207,18 +207,18 @@ fn stuck() -> Vec<Expected> {
     ]
 }
 
-pub(crate) fn refund_refused(name: &str) -> Case {
+pub(crate) fn refund_refused(name: &str) -> Saga {
     let services = but("inventory/update", Behaviour::Refuse(422))
         .with("payment/refund", |endpoint| endpoint.then(Behaviour::Refuse(422)));
     saga(name, services, unchanged)
 }
 
 /// The record is made, and no answer ever comes.
-pub(crate) fn record_unknown(name: &str) -> Case {
+pub(crate) fn record_unknown(name: &str) -> Saga {
     saga(name, but("order/create", Behaviour::CutAfter), unchanged)
 }
 
 /// The record is not made, and nobody can tell.
-pub(crate) fn record_lost(name: &str) -> Case {
+pub(crate) fn record_lost(name: &str) -> Saga {
     saga(name, but("order/create", Behaviour::CutBefore), unchanged)
 }

@@ -84,8 +84,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok::<(), Box<dyn Error>>(())
     };
     tokio::select! {
-        done = work => done?,
+        biased;
         stopped = tokio::signal::ctrl_c() => stopped?,
+        done = work => done?,
     }
     engine.shutdown().await?;
     Ok(())

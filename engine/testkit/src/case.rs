@@ -8,6 +8,7 @@ use engine_core::event::{Event, Recorded};
 use engine_core::id::{Name, Side};
 use engine_core::payload::Payload;
 use engine_core::request::{Demand, Resolution};
+use engine_runtime::tasks::Tasks;
 use serde_json::Value;
 
 use crate::services::{Behaviour, Script};
@@ -19,6 +20,7 @@ pub struct Case {
     pub(crate) definition: Arc<Definition>,
     pub(crate) input: Value,
     pub(crate) services: Script,
+    pub(crate) tasks: Option<Arc<dyn Tasks>>,
     pub(crate) acts: Vec<(Point, Act)>,
     pub(crate) downtime: Duration,
     pub(crate) lasts: Duration,
@@ -59,8 +61,14 @@ pub enum Act {
 impl Case {
     /// A case of this workflow; nobody asks for anything meanwhile.
     pub fn new(name: &str, definition: Arc<Definition>, input: Value, services: Script) -> Self {
-        let (acts, downtime, lasts) = (Vec::new(), Duration::ZERO, Duration::from_hours(24));
-        Self { name: name.to_owned(), definition, input, services, acts, downtime, lasts }
+        let (tasks, acts) = (None, Vec::new());
+        let (downtime, lasts) = (Duration::ZERO, Duration::from_hours(24));
+        Self { name: name.to_owned(), definition, input, services, tasks, acts, downtime, lasts }
+    }
+
+    /// Every process has these tasks, none unless said.
+    pub fn with_tasks(self, tasks: Arc<dyn Tasks>) -> Self {
+        Self { tasks: Some(tasks), ..self }
     }
 
     /// Once this point is reached, and the acts before are done, this is done.

@@ -129,7 +129,10 @@ impl Simulator {
             Err(error) => return Ended::Exited(Exit::Broken(error.to_string())),
         };
         let transport = world.services.reached_from(life);
-        let options = Options::new(world.clock.clone(), world.random.clone(), transport, Arc::new(NoSecrets));
+        let mut options = Options::new(world.clock.clone(), world.random.clone(), transport, Arc::new(NoSecrets));
+        if let Some(tasks) = &self.case.tasks {
+            options.tasks = tasks.clone();
+        }
         let client = Client {
             case: self.case.clone(),
             clock: world.clock.clone(),
