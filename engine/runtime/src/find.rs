@@ -1,11 +1,10 @@
 //! The run that a person means.
 
-use std::collections::BTreeSet;
-
-use engine_core::id::RunId;
-use engine_store::{Filter, IndexRow, Store, StoreError};
+use engine_core::id::{Name, RunId};
+use engine_store::{ClaimState, Filter, IndexRow, Store, StoreError};
 
 use crate::bounds;
+use crate::start::claim_key;
 
 /// Why a text names no run.
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +75,20 @@ pub async fn find(store: &dyn Store, text: &str) -> Result<RunId, FindError> {
     }
 }
 
-/// The last run of each workflow that has a run with this id.
+/// The run that this workflow has under this id. Where it was carried out anew, the last one.
+pub async fn claimed(store: &dyn Store, workflow: &Name, id: &str) -> Result<Option<RunId>, StoreError> {
+    let claim = store.claim(&claim_key(workflow, id)).await?;
+    Ok(claim.filter(|claim| claim.state == ClaimState::Live).map(|claim| claim.run))
+}
+
+/// The run of each workflow that has one under this id.
 async fn by_workflow_id(store: &dyn Store, id: &str) -> Result<Vec<IndexRow>, StoreError> {
-    let filter = Filter { workflow_id: Some(id.to_owned()), ..Filter::default() };
-    let mut rows = store.list(&filter, None, bounds::LISTED_RUNS).await?.items;
-    let mut seen = BTreeSet::new();
-    rows.retain(|row| seen.insert(row.workflow.clone()));
+    let mut rows = Vec::new();
+    for (workflow, _) in store.current_definitions().await? {
+        if let Some(run) = claimed(store, &Name::new(workflow), id).await? {
+            rows.extend(store.row(run).await?);
+        }
+    }
     Ok(rows)
 }
 

@@ -11,7 +11,7 @@ use engine_store::{Class, Store, StoreError};
 
 use crate::bounds;
 pub use crate::error::LoadError;
-pub use crate::find::{FindError, find};
+pub use crate::find::{FindError, claimed, find};
 pub use crate::rerun::rerun_by;
 pub use crate::set_aside::reason as set_aside;
 

@@ -118,6 +118,8 @@ pub enum Ask {
         /// The step; none for the run as a whole.
         step: Option<String>,
     },
+    /// Forget the run, with its history and all that it gave. Refused while it is open. Its id stays taken for thirty days.
+    Delete,
 }
 
 /// The answer to what was asked.

@@ -10,7 +10,7 @@ use engine_core::payload::Payload;
 use engine_core::request::{self, Demand, Request, Resolution};
 use engine_core::state::{Activity, State, Status};
 use engine_runtime::control::Control;
-use engine_runtime::read::{self, FindError};
+use engine_runtime::read;
 use engine_runtime::{DriveError, Finished, LoadError, RequestError, Reuse, Start};
 use engine_store::StoreError;
 
@@ -70,17 +70,15 @@ impl Embedded {
         self.runtime.store().close().await
     }
 
-    /// The run of this workflow that somebody means.
+    /// The run of this workflow that was given this id at its start, or has it by itself.
     pub(crate) async fn find(&self, workflow: &str, id: &str) -> Result<String, ClientError> {
-        let run = match id.parse() {
-            Ok(run) => run,
-            Err(_) => read::find(&**self.runtime.store(), id).await.map_err(|error| match error {
-                FindError::Unknown { .. } => ClientError::Unknown(id.to_owned()),
-                other => ClientError::Unavailable(other.to_string()),
-            })?,
-        };
-        let row = self.runtime.store().row(run).await.map_err(|error| unavailable(&error))?;
-        match row {
+        let store = &**self.runtime.store();
+        let unavailable = |error| unavailable(&error);
+        if let Some(run) = read::claimed(store, &Name::new(workflow), id).await.map_err(unavailable)? {
+            return Ok(run.to_string());
+        }
+        let run = parse(id)?;
+        match store.row(run).await.map_err(unavailable)? {
             Some(row) if row.workflow.as_str() == workflow => Ok(run.to_string()),
             Some(_) | None => Err(ClientError::Unknown(id.to_owned())),
         }
@@ -258,6 +256,7 @@ fn demand(ask: Ask) -> Demand {
         Ask::Cancel { reason } => Demand::Cancel { reason },
         Ask::Terminate { reason } => Demand::Terminate { reason },
         Ask::Pause => Demand::Pause,
+        Ask::Delete => Demand::Delete,
         Ask::Resume => Demand::Resume,
         Ask::Retry { step } => Demand::Resolve { step: step.map(Name::new), action: Resolution::Retry, output: None },
     }

@@ -91,7 +91,7 @@ impl Engine {
     /// earlier process has started. What it gives is read as an `O`, whichever version of the workflow it has.
     ///
     /// # Errors
-    /// [`ClientError::Unknown`] where there is no such run. To find that out takes a look at all runs.
+    /// [`ClientError::Unknown`] where there is no such run.
     pub async fn find<I, O>(&self, workflow: &Workflow<I, O>, id: &str) -> Result<RunHandle<O>, ClientError> {
         let run = self.embedded.find(workflow.name(), id).await?;
         Ok(RunHandle::found(self.client(), run))

@@ -173,6 +173,15 @@ impl<O> RunHandle<O> {
         self.ask(Ask::Cancel { reason: None }).await
     }
 
+    /// Forgets the run, with its history and all that it gave. Ended runs are kept until then, and take room: about as
+    /// much as what they were given and gave.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] while the run is open.
+    pub async fn delete(&self) -> Result<(), ClientError> {
+        self.ask(Ask::Delete).await.map(drop)
+    }
+
     /// Asks something of the run. Each call is a request of its own; to ask again under the same id after a crash, use
     /// [`Client::ask`].
     ///
