@@ -88,7 +88,7 @@ async fn carry_out(engine: &Engine, workflow: &Workflow<u64, u64>, numbers: Rang
             (number, run)
         });
         let started = number + 1 - numbers.start;
-        if started % 1_000 == 0 {
+        if started.is_multiple_of(1_000) {
             let rate = Duration::from_secs(started).as_secs_f64() / began.elapsed().as_secs_f64();
             println!("{:>6} runs: {rate:>5.0}/s, {:>4} MiB of memory", number + 1, memory() >> 20);
         }
