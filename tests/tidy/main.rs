@@ -13,5 +13,6 @@
 mod arrows;
 mod files;
 mod matches;
+mod readme;
 mod tree;
 mod words;
