@@ -23,6 +23,7 @@ mod outcomes;
 mod owner;
 mod payload_memory;
 mod race;
+mod registered;
 mod retries;
 mod set_aside;
 mod shutdown;
