@@ -19,6 +19,7 @@ mod failing_disk;
 mod full_disk;
 mod keeping;
 mod kill;
+mod new;
 mod outcomes;
 mod owner;
 mod payload_memory;
