@@ -1,5 +1,7 @@
 //! The cases of the order saga: what goes wrong, how the run ends, and what is left in the world.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::support::{Effects, Shop, fast, input};
@@ -9,8 +11,10 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Faults of the mock services.
     pub(crate) faults: &'static [&'static str],
-    /// Changes of the workflow file and of its input.
-    pub(crate) change: fn(file: &mut Value, input: &mut Value),
+    /// A change of the workflow file; what the program brings along can't be changed.
+    change_file: Option<fn(&mut Value)>,
+    /// A change of the input.
+    change_input: fn(&mut Value),
     /// The exit code.
     pub(crate) exit: i32,
     /// A further exit code that is right where a kill made an effect unknown.
@@ -21,11 +25,37 @@ pub(crate) struct Case {
     pub(crate) check: fn(&Shop, report: &Value),
 }
 
+/// How the order saga is written. Both must do the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Saga {
+    /// As a file.
+    File,
+    /// As Rust, in the binary: it waits between attempts as it ships.
+    Rust,
+}
+
 impl Case {
-    pub(crate) fn files(&self) -> (Value, Value) {
-        let (mut file, mut input) = (fast(), input());
-        (self.change)(&mut file, &mut input);
-        (file, input)
+    /// The sagas that the case can be had with.
+    pub(crate) fn sagas(&self) -> &'static [Saga] {
+        if self.change_file.is_some() { &[Saga::File] } else { &[Saga::File, Saga::Rust] }
+    }
+
+    /// The workflow as `run` is told it.
+    pub(crate) fn workflow(&self, saga: Saga, shop: &Shop) -> PathBuf {
+        if saga == Saga::Rust {
+            return PathBuf::from("order_saga_rs");
+        }
+        let mut file = fast();
+        if let Some(change) = self.change_file {
+            change(&mut file);
+        }
+        shop.file(&file)
+    }
+
+    pub(crate) fn input(&self) -> String {
+        let mut input = input();
+        (self.change_input)(&mut input);
+        input.to_string()
     }
 }
 
@@ -56,7 +86,7 @@ fn failed(charges: usize) -> Effects {
     Effects { charges, refunds: charges, marked_failed: 1, errors_sent: 1, ..nothing() }
 }
 
-fn unchanged(_: &mut Value, _: &mut Value) {}
+fn as_it_is(_: &mut Value) {}
 
 fn no_more(_: &Shop, _: &Value) {}
 
@@ -81,12 +111,18 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
+/// Each case with each saga that it can be had with.
+pub(crate) fn cases_of_both(cases: &[Case]) -> Vec<(&Case, Saga)> {
+    cases.iter().flat_map(|case| case.sagas().iter().map(move |saga| (case, *saga))).collect()
+}
+
 fn completed() -> Vec<Case> {
     vec![
         Case {
             name: "all well",
             faults: &[],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 0,
             exit_after_kill: None,
             effects: all_well(),
@@ -98,7 +134,8 @@ fn completed() -> Vec<Case> {
         Case {
             name: "charge flaky",
             faults: &["payment/process:status=503,times=2"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 0,
             exit_after_kill: None,
             effects: all_well(),
@@ -107,7 +144,8 @@ fn completed() -> Vec<Case> {
         Case {
             name: "charge slow, its key in work after a kill",
             faults: &["payment/process:late=1s,times=1"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 0,
             exit_after_kill: None,
             effects: all_well(),
@@ -116,7 +154,8 @@ fn completed() -> Vec<Case> {
         Case {
             name: "charge throttled",
             faults: &["payment/process:status=429,retry_after=1,times=1"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 0,
             exit_after_kill: None,
             effects: all_well(),
@@ -129,7 +168,8 @@ fn completed() -> Vec<Case> {
         Case {
             name: "confirmation down",
             faults: &["notification/send:status=500"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 0,
             exit_after_kill: None,
             effects: Effects { confirmations: 0, ..all_well() },
@@ -146,7 +186,8 @@ fn refused() -> Vec<Case> {
         Case {
             name: "user invalid",
             faults: &[],
-            change: |_, input| input["user_id"] = json!("blocked_user"),
+            change_file: None,
+            change_input: |input| input["user_id"] = json!("blocked_user"),
             exit: 1,
             exit_after_kill: None,
             effects: failed(0),
@@ -158,7 +199,8 @@ fn refused() -> Vec<Case> {
         Case {
             name: "payment method refused",
             faults: &[],
-            change: |_, input| input["payment_method"] = json!("seashells"),
+            change_file: None,
+            change_input: |input| input["payment_method"] = json!("seashells"),
             exit: 1,
             exit_after_kill: None,
             effects: failed(0),
@@ -170,7 +212,8 @@ fn refused() -> Vec<Case> {
         Case {
             name: "out of stock",
             faults: &[],
-            change: |_, input| input["items"][0]["id"] = json!("missing_1"),
+            change_file: None,
+            change_input: |input| input["items"][0]["id"] = json!("missing_1"),
             exit: 1,
             exit_after_kill: None,
             effects: failed(0),
@@ -183,7 +226,8 @@ fn refused() -> Vec<Case> {
         Case {
             name: "two validations fail together",
             faults: &["user/validate:delay=100ms", "payment/validate:delay=100ms"],
-            change: |_, input| {
+            change_file: None,
+            change_input: |input| {
                 input["user_id"] = json!("blocked_user");
                 input["payment_method"] = json!("seashells");
             },
@@ -200,7 +244,8 @@ fn refused() -> Vec<Case> {
         Case {
             name: "charge declined",
             faults: &[],
-            change: |_, input| input["payment_method"] = json!("declined_card"),
+            change_file: None,
+            change_input: |input| input["payment_method"] = json!("declined_card"),
             exit: 1,
             exit_after_kill: None,
             effects: failed(0),
@@ -212,10 +257,11 @@ fn refused() -> Vec<Case> {
         Case {
             name: "charge unreachable",
             faults: &[],
-            change: |file, _| {
+            change_file: Some(|file| {
                 file["services"]["bank"] = json!({ "url": "http://127.0.0.1:9" });
                 file["steps"]["charge"]["http"]["service"] = json!("bank");
-            },
+            }),
+            change_input: as_it_is,
             exit: 1,
             exit_after_kill: Some(4),
             effects: failed(0),
@@ -233,7 +279,8 @@ fn stuck() -> Vec<Case> {
         Case {
             name: "refund refused",
             faults: &["inventory/update:status=422", "payment/refund:status=422"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 7,
             exit_after_kill: None,
             effects: Effects { charges: 1, net: PAID.to_owned(), ..nothing() },
@@ -242,7 +289,8 @@ fn stuck() -> Vec<Case> {
         Case {
             name: "record unknown",
             faults: &["order/create:cut=after"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 7,
             exit_after_kill: None,
             effects: Effects { confirmations: 0, events: 0, ..all_well() },
@@ -261,7 +309,8 @@ fn undone() -> Vec<Case> {
         Case {
             name: "charge unknown",
             faults: &["payment/process:cut=after"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 4,
             exit_after_kill: None,
             effects: failed(1),
@@ -270,10 +319,11 @@ fn undone() -> Vec<Case> {
         Case {
             name: "late charge, fenced",
             faults: &["payment/process:late=1500ms"],
-            change: |file, _| {
+            change_file: Some(|file| {
                 file["steps"]["charge"]["timeout"] = json!("200ms");
                 once(file, "charge");
-            },
+            }),
+            change_input: as_it_is,
             exit: 4,
             exit_after_kill: None,
             effects: failed(0),
@@ -282,7 +332,8 @@ fn undone() -> Vec<Case> {
         Case {
             name: "stock update refused",
             faults: &["inventory/update:status=422"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 4,
             exit_after_kill: None,
             effects: failed(1),
@@ -294,7 +345,8 @@ fn undone() -> Vec<Case> {
         Case {
             name: "stock update fails although stock was taken",
             faults: &["inventory/update:status=500,effect"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 4,
             exit_after_kill: None,
             effects: failed(1),
@@ -306,7 +358,8 @@ fn undone() -> Vec<Case> {
         Case {
             name: "refund flaky",
             faults: &["inventory/update:status=422", "payment/refund:status=503,times=5"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 4,
             exit_after_kill: None,
             effects: failed(1),
@@ -315,7 +368,8 @@ fn undone() -> Vec<Case> {
         Case {
             name: "record refused",
             faults: &["order/create:status=422"],
-            change: unchanged,
+            change_file: None,
+            change_input: as_it_is,
             exit: 4,
             exit_after_kill: None,
             effects: failed(1),
@@ -327,10 +381,11 @@ fn undone() -> Vec<Case> {
         Case {
             name: "run timeout",
             faults: &["payment/process:delay=2s"],
-            change: |file, _| {
+            change_file: Some(|file| {
                 file["timeout"] = json!("600ms");
                 file["steps"]["charge"]["timeout"] = json!("900ms");
-            },
+            }),
+            change_input: as_it_is,
             exit: 6,
             exit_after_kill: None,
             effects: failed(1),

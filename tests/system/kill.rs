@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use engine_core::time::millis;
 
-use crate::case::{Case, cases};
+use crate::case::{Case, Saga, cases, cases_of_both};
 use crate::support::{Engine, Random, Shop, fast, input};
 
-/// Kills in all; each case gets its share.
-const KILLS: usize = 220;
+/// Kills in all; each case gets its share, with either saga.
+const KILLS: usize = 300;
 const WORKERS: usize = 4;
 
 /// The latest moment of a kill, where the machine is not busy: most runs are over by then.
@@ -29,6 +29,7 @@ fn latest_ms() -> u64 {
 #[test]
 fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
     let (cases, kills, next) = (cases(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let cases = cases_of_both(&cases);
     let latest = latest_ms();
     let cut_off = AtomicUsize::new(0);
     let seeds = Mutex::new(Random::seeded("kill"));
@@ -38,8 +39,8 @@ fn killed_at_any_moment_a_run_ends_as_if_nothing_had_been() {
                 while kills.load(Ordering::Relaxed) < KILLS {
                     let round = next.fetch_add(1, Ordering::Relaxed);
                     let random = seeds.lock().unwrap().fork();
-                    let case = &cases[round % cases.len()];
-                    let round = kill_and_go_on(case, round, random, latest);
+                    let (case, saga) = cases[round % cases.len()];
+                    let round = kill_and_go_on(case, saga, round, random, latest);
                     kills.fetch_add(round.kills, Ordering::Relaxed);
                     cut_off.fetch_add(round.cut_off, Ordering::Relaxed);
                 }
@@ -59,16 +60,15 @@ struct Round {
 }
 
 /// One run, killed up to three times and then left alone.
-fn kill_and_go_on(case: &Case, round: usize, mut random: Random, latest: u64) -> Round {
+fn kill_and_go_on(case: &Case, saga: Saga, round: usize, mut random: Random, latest: u64) -> Round {
     let shop = Shop::open(case.faults);
-    let (file, input) = case.files();
-    let (file, input) = (shop.file(&file), input.to_string());
+    let (workflow, input) = (case.workflow(saga, &shop), case.input());
     let arguments: &[&str] =
         if round.is_multiple_of(2) { &["--input", &input, "--id", "order-1001"] } else { &["--input", &input] };
     let engine = shop.engine();
     let (mut kills, mut exit) = (0, None);
     for _ in 0..=random.below(3) {
-        let child = engine.spawn_run(&file, arguments);
+        let child = engine.spawn_run(&workflow, arguments);
         exit = kill_after(child, Duration::from_millis(random.below(latest)));
         kills += usize::from(exit.is_none());
         // A process may be killed when it had brought the run to its end; without an id the command would then start
@@ -79,11 +79,11 @@ fn kill_and_go_on(case: &Case, round: usize, mut random: Random, latest: u64) ->
         }
     }
     let exit = exit.or_else(|| {
-        let ran = engine.run(&file, arguments);
+        let ran = engine.run(&workflow, arguments);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
         ran.exit
     });
-    let what = format!("{} (round {round}, {kills} kills)", case.name);
+    let what = format!("{} ({saga:?}, round {round}, {kills} kills)", case.name);
     assert!(exit == Some(case.exit) || exit == case.exit_after_kill, "{what}: exit {exit:?}");
     shop.until("late effects", |ledger| ledger["pending"] == 0);
     assert_eq!(shop.effects().net(), case.effects.clone().net(), "{what}: {:#}", shop.ledger());

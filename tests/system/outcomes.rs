@@ -1,18 +1,17 @@
-//! Each case, undisturbed.
+//! Each case, undisturbed: with the saga as a file, and as Rust.
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, cases};
+use crate::case::{Case, Saga, cases, cases_of_both};
 use crate::support::{Shop, fast, input};
 
-fn assert_case(case: &Case) {
+fn assert_case(case: &Case, saga: Saga) {
     let shop = Shop::open(case.faults);
-    let (file, input) = case.files();
-    let file = shop.file(&file);
-    let ran = shop.engine().run(&file, &["--id", "order-1001", "--input", &input.to_string()]);
-    assert_eq!(ran.exit, Some(case.exit), "{}: {}\n{}", case.name, ran.stdout, ran.stderr);
+    let workflow = case.workflow(saga, &shop);
+    let ran = shop.engine().run(&workflow, &["--id", "order-1001", "--input", &case.input()]);
+    assert_eq!(ran.exit, Some(case.exit), "{} ({saga:?}): {}\n{}", case.name, ran.stdout, ran.stderr);
     shop.until("late effects", |ledger| ledger["pending"] == 0);
-    assert_eq!(shop.effects(), case.effects, "{}: {:#}", case.name, shop.ledger());
+    assert_eq!(shop.effects(), case.effects, "{} ({saga:?}): {:#}", case.name, shop.ledger());
     shop.assert_keys_are_sound();
     (case.check)(&shop, &ran.json());
 }
@@ -22,8 +21,8 @@ fn every_case_ends_as_it_should() {
     let cases = cases();
     // A failed case panics its thread, and the scope with it.
     std::thread::scope(|scope| {
-        for case in &cases {
-            scope.spawn(|| assert_case(case));
+        for (case, saga) in cases_of_both(&cases) {
+            scope.spawn(move || assert_case(case, saga));
         }
     });
 }

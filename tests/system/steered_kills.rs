@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use engine_core::time::millis;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Case, cases};
+use crate::case::{Case, Saga, cases};
 use crate::support::{Engine, Ran, Random, Running, Shop, fast, input};
 
 /// Kills in all, of processes that were alive; most of them had been started to drive.
@@ -123,8 +123,9 @@ impl Tally {
 
 /// One run, killed and asked until it ends or was killed often enough, and then brought to its end.
 fn play(case: &Case, mut random: Random, latest: u64) -> Tally {
-    let (shop, (file, input)) = (open(case), case.files());
-    let place = Place { shop: &shop, engine: shop.engine(), file: shop.file(&file), input: input.to_string(), latest };
+    let shop = open(case);
+    let (file, input) = (case.workflow(Saga::File, &shop), case.input());
+    let place = Place { shop: &shop, engine: shop.engine(), file, input, latest };
     let mut asker = Asker::new(&place, random.fork());
     let owners_killed = std::thread::scope(|scope| {
         let killer = scope.spawn(|| place.kill_owners(&mut random));

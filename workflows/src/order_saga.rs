@@ -9,6 +9,9 @@ use engine::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+#[cfg(test)]
+mod tests;
+
 /// What a customer wants.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Order {

@@ -6,6 +6,9 @@ use engine::{DefinitionError, Outcome, StepContext, TaskError, Workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+#[cfg(test)]
+mod tests;
+
 /// Who registers.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Registration {

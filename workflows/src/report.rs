@@ -6,6 +6,9 @@ use engine::{DefinitionError, Retry, StepContext, TaskError, Workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+#[cfg(test)]
+mod tests;
+
 /// Which report, and for whom.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ReportOrder {

@@ -10,6 +10,10 @@ use engine_core::format::{self, File, RunFile};
 
 use crate::error::CliError;
 use crate::input;
+use crate::overrides::nearest;
+
+/// How names that are nearly right are put right.
+const MEANT: &str = "did you mean";
 
 /// What a file holds.
 #[derive(Debug)]
@@ -34,7 +38,33 @@ pub(crate) fn load(program: &Program, path: &Path) -> Result<Source, CliError> {
     if let Some(definition) = named(program, path) {
         return Ok(Source::Workflow(definition));
     }
-    examine(path).map_err(|unusable| unusable.into_error(path))
+    examine(path).map_err(|unusable| {
+        let error = unusable.into_error(path);
+        match path.to_str().filter(|name| !path.exists() && !name.contains(['/', '.'])) {
+            Some(name) => or_listed(program, or_meant(program, name, error)),
+            None => error,
+        }
+    })
+}
+
+/// An error that nothing has this name, with the workflow of the program that may be meant.
+pub(crate) fn or_meant(program: &Program, name: &str, mut error: CliError) -> CliError {
+    let own = program.workflows();
+    let near = nearest(name, own.iter().map(|definition| definition.name().as_str()));
+    if let Some(near) = near.filter(|_| !error.message.contains(MEANT)) {
+        error.message += &format!("\nOf the workflows of this program: {MEANT} `{near}`?");
+    }
+    error
+}
+
+/// The same with all of them where none is like it.
+fn or_listed(program: &Program, mut error: CliError) -> CliError {
+    let own = program.workflows();
+    let own: Vec<&str> = own.iter().map(|definition| definition.name().as_str()).collect();
+    if !own.is_empty() && !error.message.contains(MEANT) {
+        error.message += &format!("\nThe workflows of this program are {}", own.join(", "));
+    }
+    error
 }
 
 /// The workflow of the program that has this name; a file of the same name goes first.

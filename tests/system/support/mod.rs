@@ -15,7 +15,7 @@ pub(crate) use effects::Effects;
 pub(crate) use engine::{Engine, Ran};
 pub(crate) use file::{fast, input, saga, shipped};
 pub(crate) use gate::Gate;
-pub(crate) use optional::skip;
+pub(crate) use optional::{all_are_required, skip};
 pub(crate) use place::{Place, assert_completed};
 pub(crate) use process::Running;
 pub(crate) use random::Random;

@@ -17,6 +17,7 @@ use crate::overrides::nearest;
 use crate::print;
 use crate::render::table::table;
 use crate::render::{one_line, time};
+use crate::source;
 use crate::verbs::Context;
 
 /// The newest runs that are counted: more would take long.
@@ -167,7 +168,10 @@ fn document(stored: &Stored) -> Value {
 async fn print_one(context: &Context, what: &str) -> Result<Outcome, CliError> {
     let (digest, source) = match context.program.workflow(what) {
         Some(own) => (own.digest(), own.source().clone()),
-        None => context.directory.look(async |store: &dyn Store| find(store, what).await).await?,
+        None => {
+            let found = context.directory.look(async |store: &dyn Store| find(store, what).await).await;
+            found.map_err(|error| source::or_meant(&context.program, what, error))?
+        }
     };
     let file: Value = serde_json::from_slice(&source)
         .map_err(|error| CliError::directory(format!("the stored file of {digest} is damaged: {error}")))?;

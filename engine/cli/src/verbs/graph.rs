@@ -36,7 +36,7 @@ pub(super) async fn graph(context: &Context, what: &str, language: Language) -> 
             let definition = read::definition(store, state.definition).await?;
             Ok(draw(&definition, Some(&state)))
         };
-        context.directory.look(look).await?
+        context.directory.look(look).await.map_err(|error| source::or_meant(&context.program, what, error))?
     };
     match context.format {
         Format::Text => print::text(&drawing),

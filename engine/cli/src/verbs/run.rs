@@ -43,16 +43,17 @@ pub(super) async fn run(context: &Context, arguments: RunArguments) -> Result<Ou
             Reach::with_new(context, Aim::Drive, faults, work).await
         }
         Source::Run(file) => {
+            let or_own = |error| source::or_meant(&context.program, &file.run, error);
             let work = async |reach: &Reach| {
                 let definition = match context.program.workflow(&file.run) {
                     Some(definition) => definition,
-                    None => stored(&*reach.store(), &file.run, &arguments.file).await?,
+                    None => stored(&*reach.store(), &file.run, &arguments.file).await.map_err(or_own)?,
                 };
                 let prepared = prepare(context, &arguments, definition, file.input)?;
                 start_and_follow(context, reach, &arguments, prepared, is_first).await
             };
             if context.program.workflow(&file.run).is_none() {
-                context.directory.check_exists()?;
+                context.directory.check_exists().map_err(or_own)?;
             }
             Reach::with_new(context, Aim::Drive, faults, work).await
         }
