@@ -60,11 +60,10 @@ fn a_program_on_a_checkout_names_its_crates_by_their_paths() {
 fn a_program_on_a_release_names_its_version() {
     let dir = TempDir::new().unwrap();
     for (arguments, version) in [
-        (&["one"][..], env!("CARGO_PKG_VERSION")),
-        (&["two", "--engine-version", "0.7"], "0.7"),
-        (&["three", "--engine-version", ">=0.7.2-rc.1, <0.9"], ">=0.7.2-rc.1, <0.9"),
+        (["one", "--engine-version", "0.7"], "0.7"),
+        (["two", "--engine-version", ">=0.7.2-rc.1, <0.9"], ">=0.7.2-rc.1, <0.9"),
     ] {
-        let made = new(dir.path(), &[arguments, &["-o", "json"]].concat()).assert_exit(0).json();
+        let made = new(dir.path(), &[&arguments[..], &["-o", "json"]].concat()).assert_exit(0).json();
         assert_eq!(made, json!({ "directory": arguments[0], "name": arguments[0] }));
         let manifest = manifest(&dir.path().join(arguments[0]));
         for name in ["engine", "engine-cli"] {
@@ -144,6 +143,7 @@ fn an_engine_that_can_not_be_had_is_refused() {
     for version in ["", "latest", "1.0\"\nevil = \"1", "-"] {
         assert_refused(dir.path(), &["saga", &format!("--engine-version={version}")], &["no version", "as 0.1.0"]);
     }
+    assert_refused(dir.path(), &["saga"], &["--path <CHECKOUT>"]);
     assert_refused(dir.path(), &["saga", "--path", path, "--engine-version", "1"], &["cannot be used with"]);
     assert_refused(dir.path(), &["saga", "--pth", path], &["a similar argument exists: '--path'"]);
     assert_refused(dir.path(), &[""; 0], &["<DIR>"]);
@@ -163,7 +163,8 @@ fn a_path_that_is_no_text_is_refused() {
     let arguments = [OsStr::new("saga"), OsStr::new("--path"), odd.as_os_str()];
     assert_refused(dir.path(), &arguments, &["no UTF-8 text", "Cargo.toml"]);
     // Where the program itself lies stands in no file.
-    let made = new(dir.path(), &[odd.join("saga").as_os_str(), OsStr::new("-o"), OsStr::new("json")]);
+    let version = [odd.join("saga").into_os_string(), "--engine-version=0.7".into(), "-o".into(), "json".into()];
+    let made = new(dir.path(), &version);
     assert_eq!(made.assert_exit(0).json()["name"], "saga");
 }
 

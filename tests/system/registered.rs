@@ -104,6 +104,8 @@ fn its_input_comes_from_the_command_a_file_a_run_file_or_the_example() {
         assert_eq!(report["output"]["order_id"], json!(id));
     }
     engine.run(by_name, &[]).assert_exit(2).assert_says(&["needs an input", "--example"]);
+    let refused = engine.run(by_name, &["--input", "{}"]);
+    refused.assert_exit(2).assert_says(&["--input: the tasks of `order_saga_rs` can't read this", "`order_id`"]);
 }
 
 #[test]

@@ -161,9 +161,14 @@ pub(crate) struct NewArguments {
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// Use the engine in this checkout of its repository
-    #[arg(long, value_name = "CHECKOUT", conflicts_with = "engine_version")]
+    #[arg(
+        long,
+        value_name = "CHECKOUT",
+        required_unless_present = "engine_version",
+        conflicts_with = "engine_version"
+    )]
     pub(crate) path: Option<PathBuf>,
-    /// Use this version of the engine from the registry; that of this program unless said
+    /// Use this version of the engine from the registry
     #[arg(long, value_name = "VERSION")]
     pub(crate) engine_version: Option<String>,
 }

@@ -52,7 +52,7 @@ pub(crate) fn or_meant(program: &Program, name: &str, mut error: CliError) -> Cl
     let own = program.workflows();
     let near = nearest(name, own.iter().map(|definition| definition.name().as_str()));
     if let Some(near) = near.filter(|_| !error.message.contains(MEANT)) {
-        error.message += &format!("\nOf the workflows of this program: {MEANT} `{near}`?");
+        error.message = format!("{}\nOf the workflows of this program: {MEANT} `{near}`?", error.message);
     }
     error
 }
@@ -62,7 +62,7 @@ fn or_listed(program: &Program, mut error: CliError) -> CliError {
     let own = program.workflows();
     let own: Vec<&str> = own.iter().map(|definition| definition.name().as_str()).collect();
     if !own.is_empty() && !error.message.contains(MEANT) {
-        error.message += &format!("\nThe workflows of this program are {}", own.join(", "));
+        error.message = format!("{}\nThe workflows of this program are {}", error.message, own.join(", "));
     }
     error
 }

@@ -7,6 +7,7 @@ use engine_core::definition::Definition;
 use engine_core::task::TaskName;
 use engine_runtime::tasks::{TaskContext, TaskEnd, TaskFuture, Tasks, Undecodable};
 use engine_runtime::{Options, Task};
+use serde_json::Value;
 
 use crate::registry::{RegisterError, Registry};
 use crate::task::TaskEntry;
@@ -48,6 +49,14 @@ impl Program {
     /// All workflows, by name.
     pub fn workflows(&self) -> Vec<Arc<Definition>> {
         self.registry().workflows().cloned().collect()
+    }
+
+    /// Refuses an input that the tasks of this very definition could not read.
+    ///
+    /// # Errors
+    /// Why they could not.
+    pub fn check_input(&self, definition: &Definition, input: &Value) -> serde_json::Result<()> {
+        self.registry().check_input(definition, input)
     }
 
     /// Gives an engine its tasks, and threads for them: so many, 0 for those of the engine itself.

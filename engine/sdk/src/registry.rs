@@ -9,10 +9,12 @@ use engine_core::definition::Definition;
 use engine_core::id::Name;
 use engine_core::task::{InvalidTaskName, TaskName};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Workflow;
 use crate::context::States;
 use crate::task::{ArgTypes, NoCapture, TaskEntry, TaskFn, TaskFuture, TaskResult};
+use crate::workflow::InputType;
 
 /// A state that the tasks of a workflow use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,11 +33,18 @@ pub(crate) type TaskMap = BTreeMap<TaskName, TaskEntry>;
 #[derive(Clone, Default)]
 pub struct Registry {
     tasks: TaskMap,
-    workflows: BTreeMap<Name, Arc<Definition>>,
+    workflows: BTreeMap<Name, Registered>,
     /// What is needed, and by which workflow.
     needs: Vec<(Need, Name)>,
     /// Things of the process that tasks use.
     states: States,
+}
+
+/// A workflow that a program has.
+#[derive(Clone)]
+struct Registered {
+    definition: Arc<Definition>,
+    input: Option<InputType>,
 }
 
 /// Why something can't be registered beside what is there.
@@ -94,9 +103,9 @@ impl Registry {
         let definition = workflow.definition();
         let name = definition.name();
         if let Some(other) = self.workflows.get(name)
-            && other.digest() != definition.digest()
+            && other.definition.digest() != definition.digest()
         {
-            let (first, second) = (other.digest().to_string(), workflow.digest().to_owned());
+            let (first, second) = (other.definition.digest().to_string(), workflow.digest().to_owned());
             return Err(RegisterError::WorkflowTwice { name: name.to_string(), first, second });
         }
         for (task, entry) in workflow.tasks() {
@@ -109,7 +118,8 @@ impl Registry {
                 self.needs.push((*need, name.clone()));
             }
         }
-        self.workflows.insert(name.clone(), Arc::clone(definition));
+        let registered = Registered { definition: Arc::clone(definition), input: workflow.input() };
+        self.workflows.insert(name.clone(), registered);
         Ok(self)
     }
 
@@ -156,12 +166,22 @@ impl Registry {
 
     /// The workflow of this name.
     pub(crate) fn workflow(&self, name: &str) -> Option<&Arc<Definition>> {
-        self.workflows.get(name)
+        self.workflows.get(name).map(|registered| &registered.definition)
+    }
+
+    /// Refuses an input that the tasks of this very definition could not read.
+    pub(crate) fn check_input(&self, definition: &Definition, input: &Value) -> serde_json::Result<()> {
+        match self.workflows.get(definition.name()) {
+            Some(Registered { definition: own, input: Some(known) }) if own.digest() == definition.digest() => {
+                known.check(input)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// All workflows, by name.
     pub(crate) fn workflows(&self) -> impl Iterator<Item = &Arc<Definition>> {
-        self.workflows.values()
+        self.workflows.values().map(|registered| &registered.definition)
     }
 
     /// The things of the process that tasks use.

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use engine_core::definition::Definition;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::registry::{Need, TaskMap};
@@ -23,6 +24,25 @@ pub(crate) struct Built {
     pub(crate) digest: String,
     pub(crate) tasks: TaskMap,
     pub(crate) needs: Vec<Need>,
+    /// None where nothing reads the input.
+    pub(crate) input: Option<InputType>,
+}
+
+/// What inputs are read as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InputType {
+    read: fn(&Value) -> serde_json::Result<()>,
+}
+
+impl InputType {
+    pub(crate) fn of<T: DeserializeOwned>() -> Self {
+        Self { read: |input| T::deserialize(input).map(drop) }
+    }
+
+    /// Refuses what no task could read.
+    pub(crate) fn check(self, input: &Value) -> serde_json::Result<()> {
+        (self.read)(input)
+    }
 }
 
 impl<I, O> Workflow<I, O> {
@@ -61,6 +81,11 @@ impl<I, O> Workflow<I, O> {
     /// The tasks that it calls, and those that it keeps.
     pub(crate) fn tasks(&self) -> &TaskMap {
         &self.built.tasks
+    }
+
+    /// What its inputs are read as.
+    pub(crate) fn input(&self) -> Option<InputType> {
+        self.built.input
     }
 
     /// The states that its tasks use.

@@ -166,12 +166,11 @@ fn document(stored: &Stored) -> Value {
 }
 
 async fn print_one(context: &Context, what: &str) -> Result<Outcome, CliError> {
-    let (digest, source) = match context.program.workflow(what) {
-        Some(own) => (own.digest(), own.source().clone()),
-        None => {
-            let found = context.directory.look(async |store: &dyn Store| find(store, what).await).await;
-            found.map_err(|error| source::or_meant(&context.program, what, error))?
-        }
+    let (digest, source) = if let Some(own) = context.program.workflow(what) {
+        (own.digest(), own.source().clone())
+    } else {
+        let found = context.directory.look(async |store: &dyn Store| find(store, what).await).await;
+        found.map_err(|error| source::or_meant(&context.program, what, error))?
     };
     let file: Value = serde_json::from_slice(&source)
         .map_err(|error| CliError::directory(format!("the stored file of {digest} is damaged: {error}")))?;

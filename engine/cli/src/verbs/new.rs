@@ -113,7 +113,7 @@ fn is_version(text: &str) -> bool {
 /// How the program depends on the library and on the verbs.
 fn dependencies(arguments: &NewArguments) -> Result<[String; 2], CliError> {
     let Some(checkout) = &arguments.path else {
-        let version = arguments.engine_version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
+        let version = arguments.engine_version.as_deref().unwrap_or_default();
         if !is_version(version) {
             let shown = quoted(version);
             return Err(CliError::bad_input(format!("--engine-version {shown}: this is no version, as 0.1.0")));

@@ -145,6 +145,9 @@ fn prepare(
     }
     let (input, origin) = input(arguments, &definition, own)?;
     definition.check_input(&input).map_err(|error| CliError::input(&origin, &error))?;
+    context.program.check_input(&definition, &input).map_err(|error| {
+        CliError::bad_input(format!("{origin}: the tasks of `{}` can't read this: {error}", definition.name()))
+    })?;
     Ok(Prepared { definition, input, overrides })
 }
 

@@ -31,6 +31,7 @@ impl State {
                 definition: Arc::new(definition),
                 tasks: self.tasks.clone(),
                 needs: self.needs.clone(),
+                input: self.input,
             }),
             _ => {
                 problems.sort_by_key(|problem| (problem.at.file(), problem.at.line(), problem.at.column()));

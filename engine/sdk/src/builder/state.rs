@@ -10,6 +10,7 @@ use super::reference;
 use super::slot::{BuilderId, Slot, Source};
 use crate::registry::{Need, RegisterError, TaskMap, add_task};
 use crate::task::TaskEntry;
+use crate::workflow::InputType;
 
 /// A place in the program.
 pub(super) type Place = &'static Location<'static>;
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) uses: Vec<Use>,
     pub(super) tasks: TaskMap,
     pub(super) needs: Vec<Need>,
+    pub(super) input: Option<InputType>,
     /// Which part of the file was said where, by JSON pointer.
     pub(super) places: Vec<(String, Place)>,
     pub(super) problems: Vec<Problem>,
@@ -128,6 +130,7 @@ impl State {
             uses: Vec::new(),
             tasks: TaskMap::new(),
             needs: Vec::new(),
+            input: None,
             places: vec![(String::new(), at)],
             problems: Vec::new(),
         }

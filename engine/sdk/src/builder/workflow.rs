@@ -9,6 +9,7 @@ use std::panic::Location;
 use engine_core::format::{self, Input};
 use engine_core::task::TaskName;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::output::Output;
@@ -22,6 +23,7 @@ use crate::Workflow;
 use crate::registry::Need;
 use crate::seal::Seal;
 use crate::task::{ArgTypes, NoCapture, TaskEntry, TaskFn, TaskFuture, TaskResult};
+use crate::workflow::InputType;
 
 /// Builds a workflow that takes `I`, which is found from [`Builder::input`]. Steps are declared by the methods of
 /// [`Scope`], which it derefs to.
@@ -49,12 +51,16 @@ impl Workflow<(), ()> {
 }
 
 impl<I> Builder<I> {
-    /// The input of a run. Its type is the workflow's.
+    /// The input of a run. Its type is the workflow's. What is given on a command line is tried on it before a run is
+    /// stored.
     pub fn input<T>(&self) -> Port<'_, T>
     where
-        T: Same<I>,
+        T: Same<I> + DeserializeOwned,
     {
-        let reference = self.scope.lock().refer(".input".to_owned(), None);
+        let mut state = self.scope.lock();
+        state.input = Some(InputType::of::<T>());
+        let reference = state.refer(".input".to_owned(), None);
+        drop(state);
         Port::new(&self.scope, reference)
     }
 

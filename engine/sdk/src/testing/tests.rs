@@ -49,7 +49,7 @@ fn order() -> Workflow<u32, String> {
     ];
     let tasks = tasks.into_iter().map(|(name, entry)| (name.parse().unwrap(), entry)).collect();
     let digest = definition.digest().to_string();
-    Workflow::new(Built { definition: definition.into(), digest, tasks, needs: Vec::new() })
+    Workflow::new(Built { definition: definition.into(), digest, tasks, needs: Vec::new(), input: None })
 }
 
 fn happy(t: &TestEngine) {
