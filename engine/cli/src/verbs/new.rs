@@ -21,17 +21,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// What cargo takes for something else: directories of its own, keywords, and crates that the program uses.
-#[rustfmt::skip]
-const TAKEN: &[&str] = &[
-    "build", "deps", "examples", "incremental",
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
-    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
-    "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
-    "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
-    "alloc", "core", "proc-macro", "std", "test",
-    "engine", "engine-bin", "engine-cli", "engine-core", "engine-macros", "engine-runtime", "engine-store",
-    "engine-store-sled", "engine-testkit", "serde",
-];
+const TAKEN: &str = include_str!("../../templates/taken_names.txt");
 
 pub(super) fn new(context: &Context, arguments: &NewArguments) -> Result<Outcome, CliError> {
     let directory = &arguments.directory;
@@ -94,7 +84,8 @@ fn name_of(directory: &Path) -> Result<&str, CliError> {
              and `-`, as my_saga"
         )));
     }
-    if TAKEN.contains(&name.replace('_', "-").as_str()) {
+    let as_crate = name.replace('_', "-");
+    if TAKEN.split_whitespace().any(|taken| taken == as_crate) {
         return Err(CliError::bad_input(format!(
             "{shown}: a program is named as its directory, and to cargo `{name}` is something else: give it another \
              name, as my_{name}"
