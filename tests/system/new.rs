@@ -81,29 +81,22 @@ fn assert_refused(directory: &Path, arguments: &[impl AsRef<OsStr>], words: &[&s
     assert_eq!(names_in(directory), before, "nothing is left behind");
 }
 
+fn assert_name_refused(directory: &Path, name: impl AsRef<OsStr>, words: &[&str]) {
+    let arguments = [OsStr::new("--engine-version=0.7"), OsStr::new("--"), name.as_ref()];
+    assert_refused(directory, &arguments, words);
+}
+
 #[test]
 fn a_name_that_no_program_can_have_is_refused() {
     let dir = TempDir::new().unwrap();
     for name in ["9lives", "a b", "Saga", "-saga", "sägä", "saga.rs", "_saga", ".", "..", "/", "a/.."] {
-        assert_refused(dir.path(), &["--", name], &["a lower-case letter, then", "my_saga"]);
+        assert_name_refused(dir.path(), name, &["a lower-case letter, then", "my_saga"]);
     }
-    for name in [
-        "fn",
-        "self",
-        "async",
-        "gen",
-        "deps",
-        "build",
-        "examples",
-        "incremental",
-        "test",
-        "core",
-        "proc_macro",
-        "serde",
-    ] {
-        assert_refused(dir.path(), &[name], &[&format!("`{name}`"), "another name"]);
+    const TAKEN: &str = "fn self async gen deps build examples incremental test core proc_macro serde";
+    for name in TAKEN.split_whitespace() {
+        assert_name_refused(dir.path(), name, &[&format!("`{name}`"), "another name"]);
     }
-    assert_refused(dir.path(), &[OsStr::from_bytes(b"sag\xe4")], &["a lower-case letter, then"]);
+    assert_name_refused(dir.path(), OsStr::from_bytes(b"sag\xe4"), &["a lower-case letter, then"]);
 }
 
 /// Cargo can't tell a program from the crate that it uses where both have one name.
@@ -113,7 +106,7 @@ fn the_names_of_our_own_crates_are_refused() {
     for entry in fs::read_dir(checkout().join("engine")).unwrap() {
         let manifest = manifest(&entry.unwrap().path());
         let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
-        assert_refused(dir.path(), &[name], &[&format!("`{name}`"), "another name"]);
+        assert_name_refused(dir.path(), name, &[&format!("`{name}`"), "another name"]);
     }
 }
 
@@ -125,10 +118,10 @@ fn what_is_there_already_is_left_alone() {
     fs::write(dir.path().join("file"), "mine").unwrap();
     std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
     for name in ["full", "full/", "empty", "file", "link"] {
-        assert_refused(dir.path(), &[name], &["is there already: name a directory that is not"]);
+        assert_name_refused(dir.path(), name, &["is there already: name a directory that is not"]);
     }
     for below in ["file/saga", "file/deep/saga"] {
-        assert_refused(dir.path(), &[below], &[below, "can't be made: file is no directory"]);
+        assert_name_refused(dir.path(), below, &[below, "can't be made: file is no directory"]);
     }
     assert_eq!(names_in(&dir.path().join("full")), ["src"]);
     assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "mine");

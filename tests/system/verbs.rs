@@ -45,7 +45,7 @@ fn nothing_is_made_by_looking() {
         &["list"][..],
         &["show", "x"],
         &["history", "x"],
-        &["definitions"],
+        &["definitions", "x"],
         &["recover"],
         &["resolve", "x", "y", "--retry"],
         &["cancel", "x", "--wait"],
