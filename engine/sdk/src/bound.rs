@@ -17,12 +17,13 @@ use crate::{StepContext, TaskError};
 /// What a program has, for whoever drives its runs by another way than [`Engine`](crate::Engine): the verbs of
 /// `engine-cli`.
 #[doc(hidden)]
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 pub struct Program(Arc<Mutex<Registry>>);
 
 /// Keeps the threads that tasks are carried out on.
 #[doc(hidden)]
 #[must_use = "tasks have threads only while this lives"]
+#[derive(Debug)]
 pub struct Equipped {
     _threads: Option<TaskThreads>,
 }

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -152,5 +153,15 @@ impl StepContext {
         let span = tracing::Span::current();
         let work = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
         work.map_err(|error| TaskError::retry(error).code("PANICKED"))
+    }
+}
+
+impl fmt::Debug for StepContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepContext")
+            .field("run", &self.run_id())
+            .field("step", &self.step())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
     }
 }

@@ -70,15 +70,19 @@ impl Embedded {
         self.runtime.store().close().await
     }
 
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// The run of this workflow that was given this id at its start, or has it by itself.
     pub(crate) async fn find(&self, workflow: &str, id: &str) -> Result<String, ClientError> {
         let store = &**self.runtime.store();
-        let unavailable = |error| unavailable(&error);
-        if let Some(run) = read::claimed(store, &Name::new(workflow), id).await.map_err(unavailable)? {
+        let unread = |error| unread(id, &error);
+        if let Some(run) = read::claimed(store, &Name::new(workflow), id).await.map_err(unread)? {
             return Ok(run.to_string());
         }
         let run = parse(id)?;
-        match store.row(run).await.map_err(unavailable)? {
+        match store.row(run).await.map_err(unread)? {
             Some(row) if row.workflow.as_str() == workflow => Ok(run.to_string()),
             Some(_) | None => Err(ClientError::Unknown(id.to_owned())),
         }
@@ -210,7 +214,7 @@ impl Client for Embedded {
     async fn events(&self, run: &str, after: u64) -> Result<Vec<HistoryEvent>, ClientError> {
         let run = parse(run)?;
         let page = self.runtime.store().read(run, Seq(after).next(), PAGE).await;
-        Ok(page.map_err(|error| unavailable(&error))?.iter().map(HistoryEvent::of).collect())
+        Ok(page.map_err(|error| unread(&run.to_string(), &error))?.iter().map(HistoryEvent::of).collect())
     }
 
     async fn has_events(&self, run: &str, after: u64) -> Result<bool, ClientError> {
@@ -229,13 +233,17 @@ fn parse(run: &str) -> Result<RunId, ClientError> {
 fn loaded(run: RunId, error: &LoadError) -> ClientError {
     match error {
         LoadError::Unknown(_) => ClientError::Unknown(run.to_string()),
-        LoadError::Store(StoreError::Closed) => ClientError::ShuttingDown(run.to_string()),
+        LoadError::Store(error) => unread(&run.to_string(), error),
         other => ClientError::Unavailable(other.to_string()),
     }
 }
 
-fn unavailable(error: &StoreError) -> ClientError {
-    ClientError::Unavailable(error.to_string())
+/// A run, by whatever id it is meant, could not be read.
+fn unread(run: &str, error: &StoreError) -> ClientError {
+    match error {
+        StoreError::Closed => ClientError::ShuttingDown(run.to_owned()),
+        other => ClientError::Unavailable(other.to_string()),
+    }
 }
 
 fn not_started(error: engine_runtime::StartError) -> StartError {
@@ -245,7 +253,7 @@ fn not_started(error: engine_runtime::StartError) -> StartError {
             StartError::Input(error.to_string())
         }
         Error::IdTaken { .. } | Error::IdRetired(_) | Error::IdInvalid(_) => StartError::Id(error.to_string()),
-        Error::ShuttingDown => StartError::ShuttingDown,
+        Error::ShuttingDown | Error::Store(StoreError::Closed) => StartError::ShuttingDown,
         other => StartError::Unavailable(other.to_string()),
     }
 }

@@ -1,5 +1,6 @@
 //! The engine in this process: opened on a data directory, and from then on driving its runs.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,18 @@ pub struct EngineBuilder {
 enum Stored {
     Directory(PathBuf),
     Given(Arc<dyn Store>),
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("program", self.embedded.program()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("registry", &self.registry).finish_non_exhaustive()
+    }
 }
 
 impl Engine {

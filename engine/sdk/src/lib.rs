@@ -134,6 +134,8 @@
 //! meanwhile the verbs of the `engine` binary (`list`, `show`, `cancel`, …) ask it. Whole programs stand in
 //! `engine/sdk/examples`: `axum.rs`, `worker.rs`, `testing.rs`. You know Celery? See [`for_celery_users`].
 
+#![warn(missing_debug_implementations)]
+
 mod bound;
 mod builder;
 mod client;

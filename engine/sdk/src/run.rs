@@ -1,5 +1,6 @@
 //! One run, from its start to its end, as a program holds it.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +25,12 @@ pub struct StartRun<O> {
     start: Option<NewRun>,
     problem: Option<StartError>,
     starting: Option<Starting<O>>,
+}
+
+impl<O> fmt::Debug for StartRun<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartRun").field("start", &self.start).finish_non_exhaustive()
+    }
 }
 
 impl<O: 'static> StartRun<O> {
@@ -92,8 +99,8 @@ impl<O> Clone for RunHandle<O> {
     }
 }
 
-impl<O> std::fmt::Debug for RunHandle<O> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<O> fmt::Debug for RunHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RunHandle({})", self.run)
     }
 }
@@ -237,6 +244,12 @@ async fn next_page(client: &dyn Client, run: &str, after: u64) -> Result<Vec<His
 
 /// What happens to a run, as it happens: made by [`RunHandle::events`]. A stream, and usable without one's traits.
 pub struct Events(Pin<Box<dyn Stream<Item = Result<HistoryEvent, ClientError>> + Send>>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
 
 impl Events {
     /// The next event; none where the run rests. An error is the last that it gives.

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::{StepContext, TaskError};
 
 /// A service of the workflow, as a task calls it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Service {
     cx: StepContext,
     name: Name,
@@ -89,6 +90,15 @@ pub struct ServiceCall {
     part: Option<String>,
     timeout: Duration,
     unusable: Option<String>,
+}
+
+impl fmt::Debug for ServiceCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceCall")
+            .field("service", &self.service)
+            .field("target", &self.http.target)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The calls of one attempt so far.

@@ -5,6 +5,7 @@ use std::io;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Threads of their own for tasks: one that a task blocks is lost to other tasks, and to nobody else.
+#[derive(Debug)]
 pub(crate) struct TaskThreads(Option<Runtime>);
 
 /// As few as let one task block while another one goes on.

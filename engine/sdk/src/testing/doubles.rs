@@ -1,6 +1,7 @@
 //! What stands in for tasks in a test, and what goes wrong with them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use engine_core::id::Side;
@@ -19,6 +20,12 @@ pub struct Fail<'t> {
     pub(super) doubles: &'t Doubles,
     pub(super) step: String,
     pub(super) fault: Fault,
+}
+
+impl fmt::Debug for Fail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fail").field("step", &self.step).finish_non_exhaustive()
+    }
 }
 
 /// What goes wrong with an attempt.

@@ -1,5 +1,6 @@
 //! The engine of a test.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +32,12 @@ struct Inner {
     embedded: OnceCell<Arc<Embedded>>,
     /// How many runs were started without an id.
     starts: Mutex<u32>,
+}
+
+impl fmt::Debug for TestEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestEngine").field("attempts", &self.attempts()).finish_non_exhaustive()
+    }
 }
 
 impl TestEngine {

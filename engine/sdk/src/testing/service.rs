@@ -1,6 +1,7 @@
 //! The services of a test: they answer what the test says, and remember what they carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -37,6 +38,18 @@ pub struct Answering<'t> {
     world: &'t Arc<World>,
     what: String,
     rule: Rule,
+}
+
+impl fmt::Debug for TestService<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestService").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Answering<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answering").field("what", &self.what).finish_non_exhaustive()
+    }
 }
 
 /// All services of a test. They outlive its simulated processes.
