@@ -92,8 +92,8 @@ fn a_name_that_no_program_can_have_is_refused() {
     for name in ["9lives", "a b", "Saga", "-saga", "sägä", "saga.rs", "_saga", ".", "..", "/", "a/.."] {
         assert_name_refused(dir.path(), name, &["a lower-case letter, then", "my_saga"]);
     }
-    const TAKEN: &str = "fn self async gen deps build examples incremental test core proc_macro serde";
-    for name in TAKEN.split_whitespace() {
+    let taken = "fn self async gen deps build examples incremental test core proc_macro serde";
+    for name in taken.split_whitespace() {
         assert_name_refused(dir.path(), name, &[&format!("`{name}`"), "another name"]);
     }
     assert_name_refused(dir.path(), OsStr::from_bytes(b"sag\xe4"), &["a lower-case letter, then"]);

@@ -136,7 +136,7 @@ impl Engine {
     /// # Errors
     /// As of [`Engine::shutdown`].
     pub async fn shutdown_within(&self, grace: Duration) -> Result<(), OpenError> {
-        Ok(self.embedded.shutdown(grace).await?)
+        self.embedded.shutdown(grace).await.map_err(OpenError::of_the_store)
     }
 }
 
@@ -233,7 +233,7 @@ impl EngineBuilder {
         let runtime = match opened {
             Ok(runtime) => runtime,
             Err(error) => {
-                store.close().await?;
+                store.close().await.map_err(OpenError::of_the_store)?;
                 return Err(OpenError::Engine(error.to_string()));
             }
         };
@@ -243,7 +243,7 @@ impl EngineBuilder {
                 .ok()
         });
         let embedded = Arc::new(Embedded::new(runtime, program, control, Some(equipped)));
-        embedded.go_on_with_open_runs().await?;
+        embedded.go_on_with_open_runs().await.map_err(OpenError::of_the_store)?;
         Ok(Engine { embedded })
     }
 }
@@ -257,7 +257,8 @@ async fn open_store(place: Stored) -> Result<(Arc<dyn Store>, Serving), OpenErro
     };
     let path = directory.clone();
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path)).await;
-    let store = Arc::new(opened.map_err(|error| OpenError::Engine(error.to_string()))??);
+    let store =
+        Arc::new(opened.map_err(|error| OpenError::Engine(error.to_string()))?.map_err(OpenError::of_the_store)?);
     // A directory in which no socket can be made can be used all the same.
     let place = Place::of(&directory).inspect_err(|error| tracing::warn!(%error, "no control socket")).ok();
     Ok((store.clone(), place.map(|place| (store, place))))
@@ -283,8 +284,9 @@ pub enum OpenError {
 #[error("{0}")]
 pub struct DirectoryError(String);
 
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
+impl OpenError {
+    #[allow(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+    fn of_the_store(error: StoreError) -> Self {
         Self::Directory(DirectoryError(error.to_string()))
     }
 }

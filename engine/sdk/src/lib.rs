@@ -157,6 +157,14 @@ mod workflow;
 #[doc = include_str!("../docs/celery.md")]
 pub mod for_celery_users {}
 
+/// Inner types that some options take: [`EngineBuilder::store`], [`EngineBuilder::clock`]. They are those of the engine's
+/// own parts, and may change with a minor version.
+pub mod inner {
+    pub use engine_runtime::{Clock, SystemClock};
+    pub use engine_store::{MemoryStore, Store};
+    pub use engine_store_sled::SledStore;
+}
+
 #[doc(hidden)]
 pub use bound::{Equipped, Program};
 pub use builder::*;

@@ -85,8 +85,8 @@ pub enum RegisterError {
         workflow: String,
     },
     /// What was given as a task's name and version is none.
-    #[error(transparent)]
-    TaskName(#[from] InvalidTaskName),
+    #[error("{0}")]
+    TaskName(String),
 }
 
 impl Registry {
@@ -143,7 +143,7 @@ impl Registry {
         Sig: ArgTypes + 'static,
     {
         const { assert!(F::CAPTURED == 0, "a task may not capture variables: name a function") }
-        add_task(&mut self.tasks, name.parse()?, TaskEntry::new(function))?;
+        add_task(&mut self.tasks, well_named(name.parse())?, TaskEntry::new(function))?;
         Ok(self)
     }
 }
@@ -217,6 +217,11 @@ pub(crate) fn add_task(tasks: &mut TaskMap, name: TaskName, entry: TaskEntry) ->
     clash(tasks, &name, &entry)?;
     tasks.entry(name).or_insert(entry);
     Ok(())
+}
+
+/// Refuses what is no name of a task.
+pub(crate) fn well_named(name: Result<TaskName, InvalidTaskName>) -> Result<TaskName, RegisterError> {
+    name.map_err(|error| RegisterError::TaskName(error.to_string()))
 }
 
 fn clash(tasks: &TaskMap, name: &TaskName, entry: &TaskEntry) -> Result<(), RegisterError> {

@@ -3,12 +3,13 @@
 use std::panic::Location;
 
 use engine_core::format;
+use engine_core::task::{InvalidTaskName, TaskName};
 use serde_json::Value;
 
 use super::problem::Problem;
 use super::reference;
 use super::slot::{BuilderId, Slot, Source};
-use crate::registry::{Need, RegisterError, TaskMap, add_task};
+use crate::registry::{Need, TaskMap, add_task, well_named};
 use crate::task::TaskEntry;
 use crate::workflow::InputType;
 
@@ -201,13 +202,8 @@ impl State {
     }
 
     /// Adds a task under the name that `name` gives.
-    pub(super) fn task<E: Into<RegisterError>>(
-        &mut self,
-        name: Result<engine_core::task::TaskName, E>,
-        entry: TaskEntry,
-        at: Place,
-    ) -> String {
-        let added = name.map_err(Into::into).and_then(|name| {
+    pub(super) fn task(&mut self, name: Result<TaskName, InvalidTaskName>, entry: TaskEntry, at: Place) -> String {
+        let added = well_named(name).and_then(|name| {
             let text = name.to_string();
             add_task(&mut self.tasks, name, entry).map(|()| text)
         });
