@@ -36,3 +36,4 @@ pub mod request;
 pub mod state;
 pub mod task;
 pub mod time;
+pub mod trace;

@@ -170,6 +170,7 @@ impl Engine {
         let options = &self.inner.options;
         let state = machine.state();
         let binder = Binder {
+            run,
             definition: machine.definition().clone(),
             run_overrides: state.overrides.as_slice().into(),
             overrides: options.overrides.as_slice().into(),

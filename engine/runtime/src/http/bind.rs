@@ -11,8 +11,9 @@ use engine_core::call::{HttpCall, Target};
 use engine_core::definition::reference::{self, Part};
 use engine_core::definition::{Auth, Definition, Service};
 use engine_core::event::StuckReason;
-use engine_core::id::Name;
+use engine_core::id::{Name, RunId};
 use engine_core::machine::Send;
+use engine_core::trace::traceparent;
 
 use crate::http::Request;
 use crate::memory::AnswerRoom;
@@ -21,6 +22,7 @@ use crate::options::{Mocks, Secrets};
 /// Binds calls for one run.
 #[derive(Clone)]
 pub(crate) struct Binder {
+    pub(crate) run: RunId,
     pub(crate) definition: Arc<Definition>,
     pub(crate) run_overrides: Arc<[(String, String)]>,
     pub(crate) overrides: Arc<[(String, String)]>,
@@ -70,6 +72,7 @@ impl Binder {
         if body.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
+        headers.push(("traceparent".to_owned(), traceparent(self.run, &send.step, send.side, send.attempt)));
         headers.push(("idempotency-key".to_owned(), send.key.to_string()));
         if let Some(key_of) = &send.key_of {
             headers.push(("idempotency-key-of".to_owned(), key_of.to_string()));

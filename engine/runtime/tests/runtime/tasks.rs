@@ -291,9 +291,11 @@ async fn a_task_calls_services_with_its_key() {
         gave(&json!([answered.status, cx.key().as_str()]))
     }));
     let engine = Engine::open(Arc::new(MemoryStore::new()), options).await.unwrap();
-    let (_, state) = run_to_its_end(&engine, &one_step(&json!([]))).await;
+    let (run, state) = run_to_its_end(&engine, &one_step(&json!([]))).await;
     assert_eq!(state.status(), Status::Completed);
     let sent = world.sent();
+    let trace = run.to_string().replace('-', "");
+    assert!(sent[0].traceparent.as_ref().unwrap().starts_with(&format!("00-{trace}-")), "{sent:?}");
     let output = state.end.as_ref().unwrap().output.as_ref().unwrap().small.clone().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&output).unwrap(), json!({ "work": [200, sent[0].key] }));
 }

@@ -28,6 +28,7 @@ pub(crate) struct Sent {
     pub(crate) path: String,
     pub(crate) key: String,
     pub(crate) key_of: Option<String>,
+    pub(crate) traceparent: Option<String>,
 }
 
 impl World {
@@ -64,7 +65,8 @@ impl Transport for World {
         let path = request.url.split("test").nth(1).unwrap_or_default().to_owned();
         let key = header("idempotency-key").expect("every request has a key");
         let mut inner = self.inner.lock().unwrap();
-        inner.sent.push(Sent { path: path.clone(), key: key.clone(), key_of: header("idempotency-key-of") });
+        let (key_of, traceparent) = (header("idempotency-key-of"), header("traceparent"));
+        inner.sent.push(Sent { path: path.clone(), key: key.clone(), key_of, traceparent });
         let outcome = inner.script.get_mut(&path).and_then(VecDeque::pop_front);
         let outcome = outcome.unwrap_or_else(|| answer(200, r#"{"ok":true}"#));
         let succeeded = matches!(&outcome, AttemptOutcome::Answered(answered) if answered.status == 200);

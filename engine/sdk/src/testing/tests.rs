@@ -1,5 +1,6 @@
 //! The engine of a test, tested.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -171,4 +172,69 @@ fn a_cancel_turns_the_run_back() {
 #[should_panic(expected = "waits for what never comes")]
 fn who_waits_for_ever_is_told() {
     run(async |_: TestEngine| std::future::pending::<()>().await);
+}
+
+async fn note(cx: StepContext, _: u32) -> Result<(), TaskError> {
+    tracing::info!("at work");
+    cx.sleep(Duration::from_secs(1)).await;
+    Ok(())
+}
+
+#[test]
+fn a_saga_with_a_timeout_of_a_week_is_undone_after_a_week() {
+    let wf = Workflow::builder("patient");
+    wf.timeout("7d");
+    let cents = wf.input::<u32>();
+    let noted = wf.step("note", note, cents).compensate(forget, ());
+    let retry = crate::Retry::attempts(1_000).initial("1h").max_interval("6h").max_elapsed("30d");
+    let waits = wf.step("wait", note, cents).after(noted).retry(retry);
+    let patient = wf.finish(waits).unwrap();
+    run(async |t| {
+        t.fail("wait").times(1_000);
+        let error = t.start(&patient, 1).await.unwrap().result().await.unwrap_err();
+        assert!(matches!(error, RunError::Cancelled { reason: crate::CancelReason::Timeout, .. }), "{error}");
+        assert_eq!(t.undone(), ["note"]);
+        let week = Duration::from_hours(7 * 24);
+        assert!(t.elapsed() >= week && t.elapsed() < week + Duration::from_hours(1), "{:?}", t.elapsed());
+    });
+}
+
+async fn forget(_: StepContext, _: Outcome<()>) -> Result<(), TaskError> {
+    Ok(())
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_task_logs_says_of_which_attempt_it_is() {
+    let wf = Workflow::builder("logged");
+    let noted = wf.step("note", note, wf.input::<u32>());
+    let logged = wf.finish(noted).unwrap();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        run(async |t| {
+            t.fail("note").times(1);
+            let run = t.start(&logged, 1).await.unwrap();
+            run.result().await.unwrap();
+            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            let line = text.lines().find(|line| line.ends_with("at work")).unwrap();
+            for field in [&format!("run={}", run.id()), "workflow=logged", "step=note", "side=Forward", "attempt=2"] {
+                assert!(line.contains(field), "{field} in {line}");
+            }
+        });
+    });
 }
