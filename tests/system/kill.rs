@@ -11,7 +11,7 @@ use crate::case::{Case, Saga, cases, cases_of_both};
 use crate::support::{Engine, Random, Shop, fast, input};
 
 /// Kills in all; each case gets its share, with either saga.
-const KILLS: usize = 300;
+const KILLS: usize = 220;
 const WORKERS: usize = 4;
 
 /// The latest moment of a kill, where the machine is not busy: most runs are over by then.

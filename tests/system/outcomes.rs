@@ -1,5 +1,7 @@
 //! Each case, undisturbed: with the saga as a file, and as Rust.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::case::{Case, Saga, cases, cases_of_both};
@@ -16,13 +18,21 @@ fn assert_case(case: &Case, saga: Saga) {
     (case.check)(&shop, &ran.json());
 }
 
+/// So many at a time that none of them waits long for the processor: some cases are about time.
+const WORKERS: usize = 8;
+
 #[test]
 fn every_case_ends_as_it_should() {
-    let cases = cases();
+    let (cases, next) = (cases(), AtomicUsize::new(0));
+    let cases = cases_of_both(&cases);
     // A failed case panics its thread, and the scope with it.
     std::thread::scope(|scope| {
-        for (case, saga) in cases_of_both(&cases) {
-            scope.spawn(move || assert_case(case, saga));
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((case, saga)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    assert_case(case, *saga);
+                }
+            });
         }
     });
 }
