@@ -23,6 +23,7 @@ pub(crate) struct Shared {
     progress: watch::Sender<Progress>,
     units: AtomicU64,
     syncs: AtomicU64,
+    bytes: AtomicU64,
     /// What a backup that is under way has to copy again.
     noted: Mutex<Option<Noted>>,
 }
@@ -90,6 +91,7 @@ impl Shared {
             progress: watch::Sender::new(progress),
             units: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             noted: Mutex::new(None),
         }
     }
@@ -114,6 +116,8 @@ impl Shared {
         let database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(StoreError::Closed)?;
         self.applied.store(number, Ordering::SeqCst);
+        let bytes = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| key.len() + value.as_ref().map_or(0, Vec::len);
+        self.bytes.fetch_add(writes.iter().map(bytes).sum::<usize>() as u64, Ordering::Relaxed);
         if let Some(noted) = &mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner) {
             noted.keys.extend(writes.keys().filter(|key| **key <= noted.copied).cloned());
         }
@@ -169,7 +173,8 @@ impl Shared {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        Counters { units: self.units.load(Ordering::Relaxed), syncs: self.syncs.load(Ordering::Relaxed) }
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters { units: read(&self.units), syncs: read(&self.syncs), bytes: read(&self.bytes) }
     }
 
     /// Ends the store: nothing is acknowledged or shown any more. Only the first reason counts.

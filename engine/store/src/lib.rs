@@ -143,4 +143,6 @@ pub struct Counters {
     pub units: u64,
     /// Batches that were synced to durable storage for commits (not those for definitions and blobs).
     pub syncs: u64,
+    /// Bytes of rows written, keys included, as they were handed to the database; none in memory.
+    pub bytes: u64,
 }
