@@ -2,12 +2,6 @@
 
 use std::time::Duration;
 
-/// Units that are written with one sync, at most: so that no unit waits long behind a huge batch.
-pub const BATCH_UNITS: usize = 1_024;
-
-/// Units that may wait for the committer; a run that finds the queue full waits for its place.
-pub const COMMIT_QUEUE: usize = 4_096;
-
 /// Requests from outside that may wait for a run's turn; further ones are refused.
 pub const MAILBOX: usize = 256;
 

@@ -70,7 +70,7 @@ impl Engine {
         let stopping = watch::Sender::new(false);
         Ok(Self {
             inner: Arc::new(Inner {
-                committer: Committer::spawn(store.clone(), stopping.clone()),
+                committer: Committer::new(store.clone(), stopping.clone()),
                 store,
                 memory: PayloadMemory::new(options.payload_memory),
                 options,

@@ -39,8 +39,10 @@ pub trait Store: Send + Sync + 'static {
     /// Writes these units with one sync and answers for each with the position of its run's last event (zero for
     /// a unit without a run). Units are applied in order; a later unit of the batch sees the earlier ones.
     ///
-    /// A crash before the answer leaves either all of the batch's good units or none. A caller that drops the future
-    /// does not know which.
+    /// Group commit: what is handed in by many while a sync is under way shares the next one.
+    ///
+    /// A crash before the answer leaves either all of these units that are good or none. A caller that drops the
+    /// future does not know which.
     async fn commit(&self, units: Vec<Unit>) -> Vec<Result<Seq, CommitError>>;
 
     /// Keeps a definition, durable before this returns, and makes it the current one of its workflow.

@@ -3,6 +3,7 @@
 mod gate;
 mod model;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use engine_core::event::Recorded;
 use engine_core::id::{Digest, RunId, Seq};
 use engine_core::time::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::error::{CommitError, StoreError};
 use crate::row::{Class, Filter, InboxRow, IndexRow, TimerClock, TimerRow};
@@ -25,8 +26,10 @@ use model::Model;
 /// Its data outlives one "process": [`MemoryStore::reopen`] gives what a restart would find.
 pub struct MemoryStore {
     data: Arc<Mutex<Data>>,
-    /// Held while a batch waits for its sync, so that batches become durable in their order.
-    committing: tokio::sync::Mutex<()>,
+    /// Commits that wait for a sync, in their order.
+    waiting: Mutex<VecDeque<Waiting>>,
+    /// Held by whoever syncs, for all that waited when it began.
+    syncing: tokio::sync::Mutex<()>,
     gate: Option<Gate>,
     fence: Fence,
     stopped_cleanly: bool,
@@ -34,6 +37,12 @@ pub struct MemoryStore {
     acquired: AtomicBool,
     life: Mutex<Life>,
     failed: watch::Sender<Option<StoreError>>,
+}
+
+/// A commit that is not yet durable.
+struct Waiting {
+    units: Vec<Unit>,
+    answer: oneshot::Sender<Vec<Result<Seq, CommitError>>>,
 }
 
 /// What a store does from when it is opened to when it ends.
@@ -94,7 +103,8 @@ impl MemoryStore {
         };
         Self {
             data,
-            committing: tokio::sync::Mutex::default(),
+            waiting: Mutex::default(),
+            syncing: tokio::sync::Mutex::default(),
             gate,
             fence,
             stopped_cleanly,
@@ -134,18 +144,32 @@ impl MemoryStore {
         passed
     }
 
-    fn apply(&self, units: Vec<Unit>) -> Result<Vec<Result<Seq, CommitError>>, StoreError> {
-        let mut data = self.data()?;
-        let fence = data.fence;
-        let answers: Vec<_> = units.into_iter().map(|unit| data.model.commit(unit, fence)).collect();
-        drop(data);
-        let good = answers.iter().filter(|answer| answer.is_ok()).count();
+    /// Makes what waits now durable, by one sync. What is dropped at the gate goes on waiting.
+    async fn commit_waiting(&self) {
+        let count = lock(&self.waiting).len();
+        let synced = self.sync().await;
+        let batch: Vec<_> = lock(&self.waiting).drain(..count).collect();
+        let good: u64 = batch.into_iter().map(|commit| self.apply(commit, synced.as_ref().err())).sum();
         if good > 0 {
             let counters = &mut self.life().counters;
-            counters.units += good as u64;
+            counters.units += good;
             counters.syncs += 1;
         }
-        Ok(answers)
+    }
+
+    /// Puts one commit in and answers it, unless the sync failed; gives how many units were good.
+    fn apply(&self, Waiting { units, answer }: Waiting, failed: Option<&StoreError>) -> u64 {
+        let count = units.len();
+        let apply = |mut data: MutexGuard<'_, Data>| {
+            let fence = data.fence;
+            units.into_iter().map(|unit| data.model.commit(unit, fence)).collect()
+        };
+        let data = failed.map_or_else(|| self.data(), |error| Err(error.clone()));
+        let answers: Vec<_> = data.map_or_else(|error| vec![Err(error.into()); count], apply);
+        let good = answers.iter().filter(|answer| answer.is_ok()).count();
+        // Whoever asked may be gone.
+        let _ = answer.send(answers);
+        good as u64
     }
 }
 
@@ -157,13 +181,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl Store for MemoryStore {
     async fn commit(&self, units: Vec<Unit>) -> Vec<Result<Seq, CommitError>> {
-        let _turn = self.committing.lock().await;
         let count = units.len();
-        let answers = match self.sync().await {
-            Ok(()) => self.apply(units),
-            Err(error) => Err(error),
-        };
-        answers.unwrap_or_else(|error| vec![Err(error.into()); count])
+        let (answer, mut answered) = oneshot::channel();
+        lock(&self.waiting).push_back(Waiting { units, answer });
+        let _turn = self.syncing.lock().await;
+        // Whoever synced before may have taken this along.
+        if let Ok(answers) = answered.try_recv() {
+            return answers;
+        }
+        self.commit_waiting().await;
+        answered.try_recv().unwrap_or_else(|_| vec![Err(StoreError::Closed.into()); count])
     }
 
     async fn put_definition(&self, workflow: &str, digest: Digest, bytes: &[u8]) -> Result<(), StoreError> {
@@ -272,7 +299,7 @@ impl Store for MemoryStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let _turn = self.committing.lock().await;
+        let _turn = self.syncing.lock().await;
         let mut life = self.life();
         if life.ended.is_none() {
             life.ended = Some(StoreError::Closed);
