@@ -60,7 +60,7 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
     let recent = removal::current_definitions(&database)?;
     let mut watermark = Watermark::open(&directory.watermark())?;
     watermark.note(Mark { commit: state.commit, time: state.time })?;
-    let progress = Progress { synced: state.commit, time: state.time, ended: None };
+    let progress = Progress { synced: state.commit, time: state.time };
     let shared = Arc::new(Shared::new(database.clone(), directory, progress));
     let writer =
         Writer { shared: Arc::clone(&shared), database, files: files.clone(), watermark, state, recent, before_sync };

@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     /// The number of the last batch that a reader may have seen something of.
     applied: AtomicU64,
     progress: watch::Sender<Progress>,
+    /// Why the store no longer answers. Apart from the progress, for who waits for this is not to be woken by each sync.
+    ended: watch::Sender<Option<StoreError>>,
     units: AtomicU64,
     syncs: AtomicU64,
     bytes: AtomicU64,
@@ -78,8 +80,6 @@ pub(crate) struct Progress {
     pub(crate) synced: u64,
     /// The latest engine time in it and those before.
     pub(crate) time: Timestamp,
-    /// Why the store no longer answers.
-    pub(crate) ended: Option<StoreError>,
 }
 
 impl Shared {
@@ -89,6 +89,7 @@ impl Shared {
             directory: Mutex::new(Some(directory)),
             applied: AtomicU64::new(progress.synced),
             progress: watch::Sender::new(progress),
+            ended: watch::Sender::new(None),
             units: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -179,34 +180,36 @@ impl Shared {
 
     /// Ends the store: nothing is acknowledged or shown any more. Only the first reason counts.
     pub(crate) fn fail(&self, error: StoreError) {
-        self.progress.send_if_modified(|progress| {
-            let first = progress.ended.is_none();
-            progress.ended.get_or_insert(error);
+        let first = self.ended.send_if_modified(|ended| {
+            let first = ended.is_none();
+            ended.get_or_insert(error);
             first
         });
+        if first {
+            // Whoever waits for a sync has to be told as well.
+            self.progress.send_modify(|_| ());
+        }
     }
 
     /// Fails where the store has ended.
     pub(crate) fn alive(&self) -> Result<(), StoreError> {
-        self.progress.borrow().ended.clone().map_or(Ok(()), Err)
+        self.ended.borrow().clone().map_or(Ok(()), Err)
     }
 
     /// Waits until this batch is durable.
     pub(crate) async fn until_synced(&self, number: u64) -> Result<(), StoreError> {
         let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.ended.is_some() || progress.synced >= number).await;
-        match reached {
-            Ok(progress) => progress.ended.clone().map_or(Ok(()), Err),
-            Err(_) => Err(StoreError::Closed),
-        }
+        let reached = progress.wait_for(|progress| self.ended.borrow().is_some() || progress.synced >= number).await;
+        drop(reached.map_err(|_| StoreError::Closed)?);
+        self.alive()
     }
 
     /// Waits until the store breaks, and says why. A store that is closed is not broken.
     pub(crate) async fn broken(&self) -> StoreError {
-        let mut progress = self.progress.subscribe();
-        let broken = |progress: &Progress| progress.ended.as_ref().is_some_and(|error| *error != StoreError::Closed);
-        let ended = progress.wait_for(broken).await;
-        ended.ok().and_then(|progress| progress.ended.clone()).unwrap_or(StoreError::Closed)
+        let mut ended = self.ended.subscribe();
+        let broken = |ended: &Option<StoreError>| ended.as_ref().is_some_and(|error| *error != StoreError::Closed);
+        let ended = ended.wait_for(broken).await;
+        ended.ok().and_then(|ended| ended.clone()).unwrap_or(StoreError::Closed)
     }
 
     pub(crate) fn time(&self) -> Timestamp {
@@ -225,7 +228,7 @@ impl Drop for Shared {
     /// After a failure sled must not write anything more, as it does when it is dropped: what is on the disk is what
     /// counts, and what sled has in memory may not fit it any more.
     fn drop(&mut self) {
-        if !matches!(self.progress.borrow().ended, None | Some(StoreError::Closed)) {
+        if !matches!(*self.ended.borrow(), None | Some(StoreError::Closed)) {
             std::mem::forget(self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take());
         }
     }
