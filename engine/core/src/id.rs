@@ -131,7 +131,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -139,6 +139,11 @@ impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// What a callee sees as `Idempotency-Key`: the same for every attempt of one step, across retries, crashes and
@@ -153,14 +158,17 @@ impl IdempotencyKey {
             Side::Forward => "forward",
             Side::Compensation => "compensate",
         };
-        let digest = Digest::of(format!("{run}/{step}/{side}/{epoch}").as_bytes()).to_string();
-        Self(digest.chars().take(32).collect())
+        Self::of(&format!("{run}/{step}/{side}/{epoch}"))
     }
 
     /// The key of one part of what this key stands for, by the part's name.
     pub fn part(&self, name: &str) -> Self {
-        let digest = Digest::of(format!("{}/{name}", self.0).as_bytes()).to_string();
-        Self(digest.chars().take(32).collect())
+        Self::of(&format!("{}/{name}", self.0))
+    }
+
+    fn of(text: &str) -> Self {
+        let Digest(bytes) = Digest::of(text.as_bytes());
+        Self(hex(bytes.split_at(16).0))
     }
 
     /// The key as it is sent.

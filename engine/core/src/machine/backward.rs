@@ -42,11 +42,14 @@ impl Machine {
     /// What the expressions of a compensation read.
     pub(super) fn compensation_document(&self, step: &Step, call: &CallRule) -> Result<Value, Needs> {
         let effect = self.state.step(&step.name).effect;
-        let forward_key = self.key(&step.name, Side::Forward);
+        let forward = || {
+            let key = self.key(&step.name, Side::Forward);
+            forward_document(key.as_str().unwrap_or_default(), effect)
+        };
         Document::new(self.data(), Reads::default().templates(call_templates(&call.template)))
             .own_step(&step.name)
-            .with("key", self.key(&step.name, Side::Compensation))
-            .with("forward", forward_document(forward_key.as_str().unwrap_or_default(), effect))
+            .with("key", || self.key(&step.name, Side::Compensation))
+            .with("forward", forward)
             .build()
     }
 

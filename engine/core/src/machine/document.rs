@@ -62,9 +62,11 @@ impl<'a> Document<'a> {
         self
     }
 
-    /// Adds what a further root stands for.
-    pub(super) fn with(mut self, root: &str, value: Value) -> Self {
-        self.fields.push((root.to_owned(), value));
+    /// Adds what a further root stands for, where it is read.
+    pub(super) fn with(mut self, root: &str, value: impl FnOnce() -> Value) -> Self {
+        if self.reads.roots.contains(root) {
+            self.fields.push((root.to_owned(), value()));
+        }
         self
     }
 

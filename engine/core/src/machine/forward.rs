@@ -117,9 +117,9 @@ impl Machine {
         if let Otherwise::Fail { message: Some(message), .. } = &step.otherwise {
             reads = reads.template(message);
         }
-        let mut document = Document::new(self.data(), reads).with("key", self.key(&step.name, Side::Forward));
+        let mut document = Document::new(self.data(), reads).with("key", || self.key(&step.name, Side::Forward));
         if self.definition.is_on_failure(index) {
-            document = document.with("error", error_document(&self.state));
+            document = document.with("error", || error_document(&self.state));
         }
         document.build()
     }

@@ -79,8 +79,8 @@ impl Machine {
         }
         let document = Document::new(self.data(), reads)
             .own_step(step)
-            .with("output", body.clone())
-            .with("key", self.key(step, Side::Forward))
+            .with("output", || body.clone())
+            .with("key", || self.key(step, Side::Forward))
             .build()?;
         let with_body = |mut verdict: Box<Verdict>| {
             verdict.output = Some(Payload::json(body.to_shared()));
