@@ -34,6 +34,15 @@ pub(crate) struct DrivenRuns {
     closed: Arc<AtomicBool>,
 }
 
+/// How the task of a run was over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Drove {
+    /// The run ended, or the engine stops.
+    ToItsEnd,
+    /// The run can't be driven any more.
+    UntilItBroke,
+}
+
 /// What a caller that wants to drive a run is told.
 pub(crate) enum Place {
     /// It is driven already.
@@ -72,7 +81,7 @@ impl DrivenRuns {
         }
     }
 
-    /// The run's reports, where this process drives it or has driven it last.
+    /// The run's reports, where this process drives it, or has driven it until it broke.
     pub(crate) fn reports(&self, run: RunId) -> Option<watch::Receiver<Report>> {
         self.lock().get(&run)?.as_ref().map(|driven| driven.line.reports.clone())
     }
@@ -106,15 +115,21 @@ impl Reservation {
         self.run
     }
 
-    /// Enters the run's task; runs whose tasks are over are forgotten.
-    pub(crate) fn drive(self, line: Line, task: JoinHandle<()>) {
+    /// Spawns the run's task, unless the engine stops. It is forgotten once it is over, except one that broke: what
+    /// its reports say stands nowhere else.
+    pub(crate) fn drive(self, line: Line, work: impl Future<Output = Drove> + Send + 'static) {
+        // Locked until the task is entered, so that it is not over before.
         let mut runs = self.runs.lock();
         if self.runs.closed.load(Ordering::SeqCst) {
-            task.abort();
             return;
         }
-        runs.retain(|_, driven| driven.as_ref().is_none_or(|driven| !driven.task.is_finished()));
-        runs.insert(self.run, Some(Driven { line, task }));
+        let (run, all) = (self.run, self.runs.clone());
+        let task = tokio::spawn(async move {
+            if work.await == Drove::ToItsEnd {
+                all.lock().remove(&run);
+            }
+        });
+        runs.insert(run, Some(Driven { line, task }));
     }
 }
 

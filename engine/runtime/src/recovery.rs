@@ -11,7 +11,7 @@ use crate::alone::Turn;
 use crate::bounds;
 use crate::caught;
 use crate::crashes::{self, Crashes};
-use crate::driven::{Line, Place, Reservation};
+use crate::driven::{Drove, Line, Place, Reservation};
 use crate::engine::{Engine, TakenUp};
 use crate::error::{DriveError, LoadError};
 use crate::handle::Report;
@@ -120,7 +120,7 @@ impl Engine {
         };
         let (engine, reports, told) = (self.clone(), line.reports.clone(), task.reports());
         let driven = engine.clone().drive_alone_first(run, task, crashes, turn);
-        reservation.drive(line, tokio::spawn(async move { engine.see_through(run, told, driven).await }));
+        reservation.drive(line, async move { engine.see_through(run, told, driven).await });
         Ok(reports)
     }
 
@@ -184,7 +184,7 @@ impl Engine {
     pub(crate) fn tend(&self, reservation: Reservation, line: Line, mut task: Box<RunTask>) {
         let (engine, run, reports) = (self.clone(), reservation.run(), task.reports());
         let driven = async move { task.drive().await };
-        reservation.drive(line, tokio::spawn(async move { engine.see_through(run, reports, driven).await }));
+        reservation.drive(line, async move { engine.see_through(run, reports, driven).await });
     }
 
     /// Sees to it that a run which breaks, or panics, is set aside, and says so to whoever follows it.
@@ -193,18 +193,19 @@ impl Engine {
         run: RunId,
         reports: watch::Sender<Report>,
         driven: impl Future<Output = Result<(), Broken>>,
-    ) {
-        let Err(broken) = caught::work(driven).await else { return };
+    ) -> Drove {
+        let Err(broken) = caught::work(driven).await else { return Drove::ToItsEnd };
         let Some(why) = SetAside::broken(&broken) else {
             tracing::error!(%run, %broken, "the run is no longer driven");
             reports.send_modify(|report| report.broken = Some(broken.to_string()));
-            return;
+            return Drove::UntilItBroke;
         };
         self.set_aside(run, &why).await;
         reports.send_modify(|report| {
             report.status = Status::Stuck;
             report.set_aside = Some(why);
         });
+        Drove::UntilItBroke
     }
 
     async fn note(&self, mark: Mark) -> Result<(), CommitError> {
