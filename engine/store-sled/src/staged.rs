@@ -32,10 +32,11 @@ impl Staged {
     /// Adds a unit, or nothing of it.
     pub(crate) fn add(&mut self, database: &Database, unit: Encoded) -> Result<Seq, CommitError> {
         let mut view = View { database, staged: &self.writes, own: Writes::new(), state: self.state };
+        let index = unit.unit.run.as_ref().map(|write| keys::index(write.run));
         let last = view.unit(unit)?;
         let View { own, state, .. } = view;
-        // A page that can't be read must fail this unit, not the batch half put in.
-        for key in own.keys() {
+        // A page that can't be read must fail this unit, not the batch half put in. The index row was read just now.
+        for key in own.keys().filter(|key| Some(*key) != index.as_ref()) {
             database.get_bytes(key)?;
         }
         self.writes.extend(own);
