@@ -11,11 +11,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine-bin", &["engine-cli", "workflows", "mock-services"]),
     ("workflows", &["engine"]),
     ("versions", &["engine", "engine-cli"]),
-    ("engine-cli", &["engine", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
+    ("engine-cli", &["engine", "engine-bench", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
     (
         "engine",
         &["engine-macros", "engine-testkit", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"],
     ),
+    ("engine-bench", &["engine", "engine-runtime", "engine-store-sled", "engine-store", "engine-core"]),
     ("engine-macros", &[]),
     ("engine-testkit", &["engine-runtime", "engine-store", "engine-core"]),
     ("engine-runtime", &["engine-store", "engine-core"]),

@@ -1,5 +1,6 @@
 //! The command line, as types.
 
+mod bench;
 mod look;
 mod steer;
 
@@ -19,6 +20,7 @@ use crate::input::Given;
 use crate::overrides::Override;
 use crate::pairs;
 
+pub(crate) use bench::BenchArguments;
 pub(crate) use look::{HistoryArguments, ListArguments, ShowArguments};
 pub(crate) use steer::{
     Action, Asking, DeleteArguments, Done, EndArguments, PauseArguments, RerunArguments, ResolveArguments,
@@ -133,6 +135,8 @@ pub(crate) enum Known {
     },
     /// Shrink the database; needs the directory for itself
     Compact,
+    /// Measure this machine: what a step, a start, a saga cost here, held against what the disk gives without an engine
+    Bench(BenchArguments),
     /// Check workflow files; run nothing
     Check {
         /// Workflow files and run files

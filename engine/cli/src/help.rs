@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Look", &["list", "show", "history", "graph", "definitions"]),
     ("Steer", &["signal", "cancel", "terminate", "pause", "resume", "resolve", "rerun"]),
     ("Author", &["new", "check", "schema", "mock-services"]),
-    ("Keep", &["doctor", "backup", "compact", "delete"]),
+    ("Keep", &["doctor", "backup", "compact", "delete", "bench"]),
 ];
 
 /// The same command line with a help that shows the verbs in groups and the exit codes.

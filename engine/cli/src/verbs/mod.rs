@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 mod backup;
+mod bench;
 mod check;
 mod compact;
 mod definitions;
@@ -133,6 +134,7 @@ async fn known(context: &Context, verb: Known) -> Result<Outcome, CliError> {
         Known::Doctor { repair } => doctor::doctor(context, repair).await,
         Known::Backup { to } => backup::backup(context, &to).await,
         Known::Compact => compact::compact(context).await,
+        Known::Bench(arguments) => bench::bench(context, arguments).await,
         Known::Check { files } => Ok(check::check(context, &files)),
         Known::New(arguments) => new::new(context, &arguments),
         Known::Schema => Ok(schema::schema()),
