@@ -44,6 +44,9 @@ pub const IDLE_CONNECTIONS: usize = 64;
 /// Events that are read from the store at once.
 pub const READ_EVENTS: usize = 1_024;
 
+/// Runs that are taken up at once, so that what they note of their recovery shares syncs.
+pub const TAKEN_UP: usize = 256;
+
 /// Open runs that are listed at once.
 pub const LISTED_RUNS: usize = 1_024;
 
