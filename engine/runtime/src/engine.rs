@@ -18,6 +18,7 @@ use crate::bounds;
 use crate::caught::caught;
 use crate::committer::Committer;
 use crate::crashes::{self, Crashes};
+use crate::definitions::Definitions;
 use crate::driven::{DrivenRuns, Line, Place, Reservation};
 use crate::error::{DriveError, EngineError, LoadError};
 use crate::handle::{Report, RunHandle};
@@ -48,7 +49,7 @@ struct Inner {
     late: Late,
     /// Runs that the process may have died of.
     suspects: Mutex<BTreeMap<RunId, Crashes>>,
-    definitions: Mutex<BTreeMap<Digest, Arc<Definition>>>,
+    definitions: Definitions,
 }
 
 /// A run that was read to be driven or visited.
@@ -81,7 +82,7 @@ impl Engine {
                 alone: Alone::default(),
                 late: Late::default(),
                 suspects: Mutex::new(suspects),
-                definitions: Mutex::new(BTreeMap::new()),
+                definitions: Definitions::default(),
             }),
         })
     }
@@ -290,20 +291,22 @@ impl Engine {
 
     /// A definition, from memory or from the store.
     pub(crate) async fn definition(&self, digest: Digest) -> Result<Arc<Definition>, read::LoadError> {
-        let known = self.definitions().get(&digest).cloned();
-        if let Some(definition) = known {
+        if let Some(definition) = self.inner.definitions.get(digest) {
             return Ok(definition);
         }
         let definition = read::definition(&**self.store(), digest).await?;
-        self.keep_definition(definition.clone());
+        self.inner.definitions.keep(definition.clone());
         Ok(definition)
     }
 
-    pub(crate) fn keep_definition(&self, definition: Arc<Definition>) {
-        self.definitions().insert(definition.digest(), definition);
-    }
-
-    fn definitions(&self) -> MutexGuard<'_, BTreeMap<Digest, Arc<Definition>>> {
-        self.inner.definitions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has the store keep a definition, and make it the current one of its workflow.
+    pub(crate) async fn put_definition(&self, definition: Arc<Definition>) -> Result<(), StoreError> {
+        let definitions = &self.inner.definitions;
+        if !definitions.is_current(&definition) {
+            let (name, digest) = (definition.name().as_str(), definition.digest());
+            self.store().put_definition(name, digest, definition.source()).await?;
+            definitions.was_put(definition);
+        }
+        Ok(())
     }
 }

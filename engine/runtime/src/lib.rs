@@ -16,6 +16,7 @@ mod clock;
 mod committer;
 pub mod control;
 mod crashes;
+mod definitions;
 mod driven;
 mod engine;
 mod error;

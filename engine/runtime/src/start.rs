@@ -84,8 +84,7 @@ impl Engine {
         if let Some(free) = self.store().free_bytes().filter(|free| *free < bounds::DISK_RESERVE) {
             return Err(StartError::NoSpace { free, reserve: bounds::DISK_RESERVE });
         }
-        self.store().put_definition(definition.name().as_str(), definition.digest(), definition.source()).await?;
-        self.keep_definition(definition.clone());
+        self.put_definition(definition.clone()).await?;
 
         let now = self.now();
         self.until_nobody_is_alone().await;
