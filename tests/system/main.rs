@@ -10,6 +10,7 @@
 
 mod bad_directory;
 mod bad_input;
+mod bench;
 mod case;
 mod clock;
 #[path = "../../engine/store-sled/tests/common/disk.rs"]

@@ -1,7 +1,8 @@
 //! A process for each measurement.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
@@ -14,13 +15,31 @@ use crate::workloads::Spec;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) spec: Spec,
-    /// An empty directory for what is written.
+    pub(crate) scratch: Scratch,
+}
+
+/// What a measurement has to itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Scratch {
+    /// For what is written: empty, or left by the part before.
     pub(crate) directory: PathBuf,
+    /// How long the floor is measured, just before that which stands on it.
+    pub(crate) beside: Duration,
+}
+
+impl Scratch {
+    /// The same with another directory, below this one.
+    pub(crate) fn below(&self, name: &str) -> Result<Self, BenchError> {
+        let directory = self.directory.join(name);
+        std::fs::create_dir(&directory)
+            .map_err(|error| BenchError::new(format!("{} can't be made", directory.display()), error))?;
+        Ok(Self { directory, ..self.clone() })
+    }
 }
 
 /// Has a process of its own measure this.
-pub(crate) async fn measure(spec: &Spec, directory: &Path) -> Result<Measurement, BenchError> {
-    let done = of_this_program(spec, directory)?.stdin(Stdio::null()).output().await;
+pub(crate) async fn measure(spec: &Spec, scratch: &Scratch) -> Result<Measurement, BenchError> {
+    let done = of_this_program(spec, scratch)?.stdin(Stdio::null()).output().await;
     let done = done.map_err(|error| BenchError::new(format!("`{spec}` can't be started"), error))?;
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
@@ -31,8 +50,8 @@ pub(crate) async fn measure(spec: &Spec, directory: &Path) -> Result<Measurement
 }
 
 /// This program as a process that measures, or is measured.
-pub(crate) fn of_this_program(spec: &Spec, directory: &Path) -> Result<Command, BenchError> {
-    let asked = Asked { spec: spec.clone(), directory: directory.to_owned() };
+pub(crate) fn of_this_program(spec: &Spec, scratch: &Scratch) -> Result<Command, BenchError> {
+    let asked = Asked { spec: spec.clone(), scratch: scratch.clone() };
     let asked =
         serde_json::to_string(&asked).map_err(|error| BenchError::new("a measurement can't be written", error))?;
     let mut command = this_program()?;

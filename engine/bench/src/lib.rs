@@ -28,7 +28,7 @@ mod plan;
 mod table;
 mod workloads;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 pub use compare::{Change, Earlier};
 pub use machine::Machine;
@@ -57,8 +57,9 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Measurement)) -> Result<(), 
     std::fs::create_dir_all(&plan.directory)
         .map_err(|error| BenchError::new(format!("{} can't be used", plan.directory.display()), error))?;
     for spec in plan.specs() {
-        let scratch = scratch(&plan.directory)?;
-        tell(&child::measure(&spec, scratch.path()).await?);
+        let directory = directory(&plan.directory)?;
+        let scratch = child::Scratch { directory: directory.path().to_owned(), beside: plan.beside() };
+        tell(&child::measure(&spec, &scratch).await?);
     }
     Ok(())
 }
@@ -70,11 +71,12 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Measurement)) -> Result<(), 
 pub async fn measure(asked: &str) -> Result<String, BenchError> {
     let asked: child::Asked =
         serde_json::from_str(asked).map_err(|error| BenchError::new("this is nothing that is measured", error))?;
-    let measured = asked.spec.measure(&asked.directory).await?;
+    let measured = asked.spec.measure(&asked.scratch).await?;
     serde_json::to_string(&measured).map_err(|error| BenchError::new("the measurement can't be written", error))
 }
 
-fn scratch(directory: &PathBuf) -> Result<tempfile::TempDir, BenchError> {
+/// A directory for one measurement, removed when it is dropped.
+fn directory(directory: &Path) -> Result<tempfile::TempDir, BenchError> {
     tempfile::Builder::new()
         .prefix("bench-")
         .tempdir_in(directory)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::workloads::Spec;
 
@@ -111,6 +112,11 @@ impl Plan {
         };
         let can_be = |workload: &Workload| self.mock_services || *workload != Workload::Saga;
         Workload::ALL.into_iter().filter(is_chosen).filter(can_be).collect()
+    }
+
+    /// How long the floor is measured beside each.
+    pub(crate) fn beside(&self) -> Duration {
+        Duration::from_millis(if self.quick { 50 } else { 500 })
     }
 
     pub(crate) fn specs(&self) -> Vec<Spec> {

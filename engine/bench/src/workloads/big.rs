@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
 use engine::{StepContext, TaskError, Workflow};
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
-use crate::workloads::BESIDE;
 use crate::workloads::crowd::crowd;
 use crate::workloads::opened::{Opened, failed};
 
@@ -36,12 +35,12 @@ async fn length(_: StepContext, text: String) -> Result<u64, TaskError> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(crate) async fn measure(directory: &Path, bytes: u64, runs: u64) -> Result<Measurement, BenchError> {
+pub(crate) async fn measure(scratch: &Scratch, bytes: u64, runs: u64) -> Result<Measurement, BenchError> {
     // As JSON a text has two bytes more, and 8 MiB is the most.
     let len = usize::try_from(bytes).map_err(failed)?.saturating_sub(64);
     let kept = (STEPS + 1) * bytes;
-    let floor = written_a_second(directory, usize::try_from(kept).map_err(failed)?).await?;
-    let opened = Opened::open(directory, passing_on()?).await?;
+    let floor = written_a_second(scratch, usize::try_from(kept).map_err(failed)?).await?;
+    let opened = Opened::open(scratch, passing_on()?).await?;
     let (engine, workflow) = (opened.engine.clone(), opened.workflow.clone());
     let carry_out = move |number: u64| {
         let (engine, workflow) = (engine.clone(), workflow.clone());
@@ -61,11 +60,11 @@ pub(crate) async fn measure(directory: &Path, bytes: u64, runs: u64) -> Result<M
 }
 
 /// How many files of this length can be written and synced in a second.
-async fn written_a_second(directory: &Path, bytes: usize) -> Result<f64, BenchError> {
-    let path = directory.join("floor");
+async fn written_a_second(scratch: &Scratch, bytes: usize) -> Result<f64, BenchError> {
+    let (path, time) = (scratch.directory.join("floor"), scratch.beside);
     let written = tokio::task::spawn_blocking(move || {
         let (began, content, mut files) = (Instant::now(), vec![7; bytes], 0.0);
-        while began.elapsed() < BESIDE {
+        while began.elapsed() < time {
             let mut file = File::create(&path)?;
             file.write_all(&content)?;
             file.sync_data()?;

@@ -1,10 +1,9 @@
 //! Tasks that do nothing: one after the other, or side by side.
 
-use std::path::Path;
-
 use engine::{StepContext, TaskError, Workflow};
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::workloads::crowd::crowd;
 use crate::workloads::opened::{Opened, failed};
@@ -36,34 +35,34 @@ fn side_by_side(width: usize) -> Result<Workflow<u64, u64>, BenchError> {
 }
 
 pub(crate) async fn measure(
-    directory: &Path,
+    scratch: &Scratch,
     steps: usize,
     in_flight: usize,
     runs: u64,
 ) -> Result<Measurement, BenchError> {
-    let floor = store::beside(directory, in_flight).await?;
-    let measured = of(directory, chain(steps)?, steps as u64, in_flight, runs).await?;
+    let floor = store::beside(scratch, in_flight).await?;
+    let measured = of(scratch, chain(steps)?, steps as u64, in_flight, runs).await?;
     Ok(match in_flight {
         1 => measured.against_time("lone commit of the store", floor.p50_us),
         _ => measured.against_rate("commits of the store", floor.per_second),
     })
 }
 
-pub(crate) async fn fan(directory: &Path, width: usize, runs: u64) -> Result<Measurement, BenchError> {
-    let floor = store::beside(directory, 1).await?;
-    let measured = of(directory, side_by_side(width)?, 1, 1, runs).await?;
+pub(crate) async fn fan(scratch: &Scratch, width: usize, runs: u64) -> Result<Measurement, BenchError> {
+    let floor = store::beside(scratch, 1).await?;
+    let measured = of(scratch, side_by_side(width)?, 1, 1, runs).await?;
     Ok(measured.against_time("lone commit of the store", floor.p50_us))
 }
 
 /// Runs of a workflow that have so many units each.
 async fn of(
-    directory: &Path,
+    scratch: &Scratch,
     workflow: Workflow<u64, u64>,
     units: u64,
     in_flight: usize,
     runs: u64,
 ) -> Result<Measurement, BenchError> {
-    let opened = Opened::open(directory, workflow).await?;
+    let opened = Opened::open(scratch, workflow).await?;
     let (engine, workflow) = (opened.engine.clone(), opened.workflow.clone());
     let carry_out = move |number| {
         let (engine, workflow) = (engine.clone(), workflow.clone());

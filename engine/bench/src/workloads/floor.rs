@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use engine_store::Counters;
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, Meter};
-use crate::workloads::BESIDE;
 
 /// What is written for each, about as much as a step of a chain.
 const RECORD: usize = 200;
@@ -34,17 +34,17 @@ impl Beside {
     }
 }
 
-pub(crate) async fn measure(directory: &Path, writers: usize) -> Result<Measurement, BenchError> {
-    of(directory, writers, BESIDE * 2).await
+pub(crate) async fn measure(scratch: &Scratch, writers: usize) -> Result<Measurement, BenchError> {
+    of(scratch, writers, scratch.beside * 2).await
 }
 
 /// What this disk gives so many writers.
-pub(crate) async fn beside(directory: &Path, writers: usize) -> Result<Beside, BenchError> {
-    Ok(Beside::of(&of(directory, writers, BESIDE).await?))
+pub(crate) async fn beside(scratch: &Scratch, writers: usize) -> Result<Beside, BenchError> {
+    Ok(Beside::of(&of(scratch, writers, scratch.beside).await?))
 }
 
-async fn of(directory: &Path, writers: usize, time: Duration) -> Result<Measurement, BenchError> {
-    let path = directory.join("floor");
+async fn of(scratch: &Scratch, writers: usize, time: Duration) -> Result<Measurement, BenchError> {
+    let path = scratch.directory.join("floor");
     let failed = |error| BenchError::new("the floor can't be measured", error);
     let measured = tokio::task::spawn_blocking(move || {
         let file = preallocated(&path)?;

@@ -13,20 +13,20 @@ use engine_core::time::Timestamp;
 use engine_store::Counters;
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, Meter};
-use crate::workloads::BESIDE;
 use crate::workloads::opened::failed;
 
 /// Steps that the events are of: a history may be long, but a workflow has few steps.
 const STEPS: u64 = 100;
 
-pub(crate) fn measure(events: u64) -> Result<Measurement, BenchError> {
+pub(crate) fn measure(scratch: &Scratch, events: u64) -> Result<Measurement, BenchError> {
     let run = RunId::new(Timestamp::from_millis(1), [7; 10]);
     let history = history(events)?;
     let mut latencies = Latencies::new()?;
     let (meter, mut folded, mut folding) = (Meter::start(Counters::default()), 0, Duration::ZERO);
-    while meter.elapsed() < BESIDE || folded == 0 {
+    while meter.elapsed() < scratch.beside || folded == 0 {
         let given = history.clone();
         let began = Instant::now();
         State::fold(run, given).map_err(failed)?;

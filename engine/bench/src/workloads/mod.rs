@@ -14,12 +14,11 @@ mod store;
 mod waiting;
 
 use std::fmt;
-use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 
 /// One measurement to be made, or a process that is a part of one.
@@ -80,27 +79,24 @@ pub(crate) enum Spec {
     },
 }
 
-/// How long the floor is measured, just before that which stands on it.
-const BESIDE: Duration = Duration::from_millis(500);
-
 impl Spec {
-    /// Measures it in this process. The directory is empty, or was left by the part before.
-    pub(crate) async fn measure(&self, directory: &Path) -> Result<Measurement, BenchError> {
+    /// Measures it in this process.
+    pub(crate) async fn measure(&self, scratch: &Scratch) -> Result<Measurement, BenchError> {
         let measured = match *self {
-            Self::Floor { writers } => floor::measure(directory, writers).await?,
-            Self::Store { committers } => store::measure(directory, committers).await?,
-            Self::Chain { steps, in_flight, runs } => chain::measure(directory, steps, in_flight, runs).await?,
-            Self::Fan { width, runs } => chain::fan(directory, width, runs).await?,
-            Self::Saga { in_flight, runs, refund } => saga::measure(directory, in_flight, runs, refund).await?,
-            Self::Start { callers, starts } => start::measure(directory, callers, starts).await?,
-            Self::Waiting { runs } => waiting::measure(directory, runs).await?,
-            Self::WaitingOn { runs } => waiting::go_on(directory, runs).await?,
-            Self::Recover { runs } => recover::measure(directory, runs).await?,
-            Self::Victim { runs } => recover::victim(directory, runs).await?,
-            Self::Heir { runs } => recover::heir(directory, runs).await?,
-            Self::History { events } => history::measure(events)?,
-            Self::Big { bytes, runs } => big::measure(directory, bytes, runs).await?,
-            Self::Soak { rate, seconds } => soak::measure(directory, rate, seconds).await?,
+            Self::Floor { writers } => floor::measure(scratch, writers).await?,
+            Self::Store { committers } => store::measure(scratch, committers).await?,
+            Self::Chain { steps, in_flight, runs } => chain::measure(scratch, steps, in_flight, runs).await?,
+            Self::Fan { width, runs } => chain::fan(scratch, width, runs).await?,
+            Self::Saga { in_flight, runs, refund } => saga::measure(scratch, in_flight, runs, refund).await?,
+            Self::Start { callers, starts } => start::measure(scratch, callers, starts).await?,
+            Self::Waiting { runs } => waiting::measure(scratch, runs).await?,
+            Self::WaitingOn { runs } => waiting::go_on(scratch, runs).await?,
+            Self::Recover { runs } => recover::measure(scratch, runs).await?,
+            Self::Victim { runs } => recover::victim(scratch, runs).await?,
+            Self::Heir { runs } => recover::heir(scratch, runs).await?,
+            Self::History { events } => history::measure(scratch, events)?,
+            Self::Big { bytes, runs } => big::measure(scratch, bytes, runs).await?,
+            Self::Soak { rate, seconds } => soak::measure(scratch, rate, seconds).await?,
         };
         let (workload, variant, unit) = self.words();
         Ok(Measurement { workload: workload.to_owned(), variant, unit: unit.to_owned(), ..measured })

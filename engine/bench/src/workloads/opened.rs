@@ -8,6 +8,7 @@ use engine::{Engine, Workflow};
 use engine_store::Counters;
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, Meter, disk_len};
 
@@ -25,9 +26,9 @@ pub(crate) fn failed(error: impl std::fmt::Display) -> BenchError {
 }
 
 impl<I, O> Opened<I, O> {
-    /// Opens the engine in a directory of its own below `directory`.
-    pub(crate) async fn open(directory: &Path, workflow: Workflow<I, O>) -> Result<Self, BenchError> {
-        let path = directory.join("engine");
+    /// Opens the engine in a directory of its own below the scratch directory.
+    pub(crate) async fn open(scratch: &Scratch, workflow: Workflow<I, O>) -> Result<Self, BenchError> {
+        let path = scratch.directory.join("engine");
         let store = Arc::new(SledStore::open(&path).map_err(failed)?);
         let engine = Engine::open(&path).store(store.clone()).register(&workflow).start().await.map_err(failed)?;
         Ok(Self { engine, workflow, store, path })

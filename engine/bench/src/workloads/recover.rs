@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::BenchError;
 use crate::child;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, Meter};
 use crate::workloads::Spec;
@@ -37,15 +37,15 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// How often to look how far another process is.
 const LOOK: Duration = Duration::from_millis(1);
 
-pub(crate) async fn measure(directory: &Path, runs: u64) -> Result<Measurement, BenchError> {
-    let twin = Place::new(directory, "twin")?;
+pub(crate) async fn measure(scratch: &Scratch, runs: u64) -> Result<Measurement, BenchError> {
+    let twin = Place::new(scratch, "twin")?;
     let mut process = begin(&Spec::Victim { runs }, &twin)?;
     let half = twin.until(&mut process, |place| place.effects() >= runs * STEPS / 2).await?;
     let end = twin.until(&mut process, Place::is_done).await?;
     let undisturbed = end - half;
     process.wait().await.map_err(failed)?;
 
-    let place = Place::new(directory, "killed")?;
+    let place = Place::new(scratch, "killed")?;
     let mut victim = begin(&Spec::Victim { runs }, &place)?;
     place.until(&mut victim, |place| place.effects() >= runs * STEPS / 2).await?;
     victim.kill().await.map_err(failed)?;
@@ -69,8 +69,8 @@ pub(crate) async fn measure(directory: &Path, runs: u64) -> Result<Measurement, 
 }
 
 /// Starts the chains, lets them all go on at once, and stays until they have ended, or it is killed.
-pub(crate) async fn victim(directory: &Path, runs: u64) -> Result<Measurement, BenchError> {
-    let place = Place(directory.to_owned());
+pub(crate) async fn victim(scratch: &Scratch, runs: u64) -> Result<Measurement, BenchError> {
+    let place = Place(scratch.clone());
     let (engine, workflow, go) = place.open(false).await?;
     let acknowledged = Arc::new(Mutex::new(place.append("acknowledged")?));
     let start = {
@@ -92,8 +92,8 @@ pub(crate) async fn victim(directory: &Path, runs: u64) -> Result<Measurement, B
 }
 
 /// Goes on with what the victim left, and looks after every chain that was acknowledged.
-pub(crate) async fn heir(directory: &Path, runs: u64) -> Result<Measurement, BenchError> {
-    let (place, began) = (Place(directory.to_owned()), Instant::now());
+pub(crate) async fn heir(scratch: &Scratch, runs: u64) -> Result<Measurement, BenchError> {
+    let (place, began) = (Place(scratch.clone()), Instant::now());
     let meter = Meter::start(engine_store::Counters::default());
     let (engine, workflow, _go) = place.open(true).await?;
     let ends = place.ends(&engine, &workflow).await?;
@@ -140,35 +140,37 @@ struct Ends {
 }
 
 /// The files of one victim and its heir.
-struct Place(PathBuf);
+struct Place(Scratch);
 
 impl Place {
-    fn new(directory: &Path, name: &str) -> Result<Self, BenchError> {
-        let path = directory.join(name);
-        fs::create_dir(&path).map_err(failed)?;
-        Ok(Self(path))
+    fn new(scratch: &Scratch, name: &str) -> Result<Self, BenchError> {
+        scratch.below(name).map(Self)
     }
 
     async fn open(&self, go: bool) -> Result<(Engine, Workflow<u64, u64>, watch::Sender<bool>), BenchError> {
         let (sender, go) = watch::channel(go);
         let shared = Arc::new(Shared { effects: self.append("effects")?, go });
         let workflow = chain()?;
-        let engine =
-            Engine::open(self.0.join("engine")).register(&workflow).state(shared).start().await.map_err(failed)?;
+        let engine = Engine::open(self.0.directory.join("engine"))
+            .register(&workflow)
+            .state(shared)
+            .start()
+            .await
+            .map_err(failed)?;
         Ok((engine, workflow, sender))
     }
 
     fn append(&self, name: &str) -> Result<File, BenchError> {
-        OpenOptions::new().create(true).append(true).open(self.0.join(name)).map_err(failed)
+        OpenOptions::new().create(true).append(true).open(self.0.directory.join(name)).map_err(failed)
     }
 
     fn effects(&self) -> u64 {
-        fs::metadata(self.0.join("effects")).map_or(0, |metadata| metadata.len() / LINE)
+        fs::metadata(self.0.directory.join("effects")).map_or(0, |metadata| metadata.len() / LINE)
     }
 
     /// Effects that are there more than once.
     fn repeated(&self) -> Result<usize, BenchError> {
-        let text = fs::read_to_string(self.0.join("effects")).map_err(failed)?;
+        let text = fs::read_to_string(self.0.directory.join("effects")).map_err(failed)?;
         let mut times: BTreeMap<&str, usize> = BTreeMap::new();
         for line in text.lines() {
             *times.entry(line).or_default() += 1;
@@ -178,7 +180,7 @@ impl Place {
 
     /// The chains whose start was answered.
     fn acknowledged(&self) -> Result<Vec<String>, BenchError> {
-        let text = fs::read_to_string(self.0.join("acknowledged")).map_err(failed)?;
+        let text = fs::read_to_string(self.0.directory.join("acknowledged")).map_err(failed)?;
         // A kill may have cut the last line off.
         Ok(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect())
     }
@@ -198,11 +200,11 @@ impl Place {
     }
 
     fn done(&self) -> Result<(), BenchError> {
-        File::create(self.0.join("done")).map(drop).map_err(failed)
+        File::create(self.0.directory.join("done")).map(drop).map_err(failed)
     }
 
     fn is_done(&self) -> bool {
-        self.0.join("done").exists()
+        self.0.directory.join("done").exists()
     }
 
     /// When this was so, while a process works on it.

@@ -1,7 +1,6 @@
 //! The order saga over HTTP, to mock services in a process of their own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use tokio::process::Child;
 
 use crate::BenchError;
 use crate::child;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, Meter, disk_len};
 use crate::workloads::crowd::crowd;
@@ -42,15 +42,15 @@ struct Services {
 }
 
 pub(crate) async fn measure(
-    directory: &Path,
+    scratch: &Scratch,
     in_flight: usize,
     runs: u64,
     refund: bool,
 ) -> Result<Measurement, BenchError> {
     let services = Services::start(refund).await?;
-    let floor = store::beside(directory, 1).await?;
+    let floor = store::beside(scratch, 1).await?;
     let call = services.lone_call().await?;
-    let (path, definition) = (directory.join("engine"), Arc::new(Definition::from_json(FILE).map_err(failed)?));
+    let (path, definition) = (scratch.directory.join("engine"), Arc::new(Definition::from_json(FILE).map_err(failed)?));
     let store = Arc::new(SledStore::open(&path).map_err(failed)?);
     let mut options = Options::system().map_err(failed)?;
     options.overrides = services.urls.iter().map(|(name, url)| (format!("{name}.url"), url.clone())).collect();

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, disk_len, resident_mib};
 use crate::workloads::chain::chain;
@@ -37,8 +38,8 @@ struct Part {
     clippy::cast_sign_loss,
     reason = "counts of runs"
 )]
-pub(crate) async fn measure(directory: &Path, rate: f64, seconds: f64) -> Result<Measurement, BenchError> {
-    let opened = Opened::open(directory, chain(3)?).await?;
+pub(crate) async fn measure(scratch: &Scratch, rate: f64, seconds: f64) -> Result<Measurement, BenchError> {
+    let opened = Opened::open(scratch, chain(3)?).await?;
     let (mut all, mut part, mut parts) = (Latencies::new()?, Latencies::new()?, Vec::new());
     let (mut open, mut begun, mut ended) = (JoinSet::new(), 0_u64, 0_u64);
     let mut ticks = interval(TICK);

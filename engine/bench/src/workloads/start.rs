@@ -1,10 +1,9 @@
 //! Starts: each is acknowledged once its run would survive a power cut.
 
-use std::path::Path;
-
 use engine::{Retry, StepContext, TaskError, Workflow};
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::workloads::crowd::crowd;
 use crate::workloads::opened::{Opened, failed};
@@ -22,9 +21,9 @@ pub(crate) fn patient() -> Result<Workflow<u64, u64>, BenchError> {
     builder.finish(waits).map_err(failed)
 }
 
-pub(crate) async fn measure(directory: &Path, callers: usize, starts: u64) -> Result<Measurement, BenchError> {
-    let floor = store::beside(directory, callers).await?;
-    let opened = Opened::open(directory, patient()?).await?;
+pub(crate) async fn measure(scratch: &Scratch, callers: usize, starts: u64) -> Result<Measurement, BenchError> {
+    let floor = store::beside(scratch, callers).await?;
+    let opened = Opened::open(scratch, patient()?).await?;
     let (engine, workflow) = (opened.engine.clone(), opened.workflow.clone());
     let start = move |number| {
         let (engine, workflow) = (engine.clone(), workflow.clone());

@@ -1,6 +1,5 @@
 //! The store without an engine: units with exactly the records of a step of a chain.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,9 @@ use engine_store::{Class, Fence, IndexRow, RunWrite, Status, Unit};
 use tokio::task::JoinSet;
 
 use crate::BenchError;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, Meter, disk_len};
-use crate::workloads::BESIDE;
 use crate::workloads::chain::chain;
 use crate::workloads::floor::{self, Beside};
 use crate::workloads::opened::failed;
@@ -23,9 +22,9 @@ use crate::workloads::opened::failed;
 /// Commits to a run before the next one begins, as in a chain of ten.
 const COMMITS: u64 = 11;
 
-pub(crate) async fn measure(directory: &Path, committers: usize) -> Result<Measurement, BenchError> {
-    let floor = floor::beside(directory, committers).await?;
-    let measured = of(directory, committers, BESIDE * 4).await?;
+pub(crate) async fn measure(scratch: &Scratch, committers: usize) -> Result<Measurement, BenchError> {
+    let floor = floor::beside(scratch, committers).await?;
+    let measured = of(scratch, committers, scratch.beside * 4).await?;
     Ok(match committers {
         1 => measured.against_time("lone write and sync", floor.p50_us),
         _ => measured.against_rate("writes in groups", floor.per_second),
@@ -33,14 +32,14 @@ pub(crate) async fn measure(directory: &Path, committers: usize) -> Result<Measu
 }
 
 /// What the store gives so many committers.
-pub(crate) async fn beside(directory: &Path, committers: usize) -> Result<Beside, BenchError> {
-    Ok(Beside::of(&of(directory, committers, BESIDE).await?))
+pub(crate) async fn beside(scratch: &Scratch, committers: usize) -> Result<Beside, BenchError> {
+    Ok(Beside::of(&of(scratch, committers, scratch.beside).await?))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
-async fn of(directory: &Path, committers: usize, time: Duration) -> Result<Measurement, BenchError> {
-    let path = directory.join("store");
-    let turns = Arc::new(Turns::of_a_chain(directory).await?);
+async fn of(scratch: &Scratch, committers: usize, time: Duration) -> Result<Measurement, BenchError> {
+    let path = scratch.directory.join("store");
+    let turns = Arc::new(Turns::of_a_chain(scratch).await?);
     let store = Arc::new(SledStore::open(&path).map_err(failed)?);
     let fence = store.acquire(0, "bench", Timestamp::from_millis(u64::MAX)).await.map_err(failed)?;
     let fence = fence.ok_or_else(|| failed("the store gives no fence"))?;
@@ -104,9 +103,10 @@ struct Turns {
 
 impl Turns {
     /// As an engine really recorded them.
-    async fn of_a_chain(directory: &Path) -> Result<Self, BenchError> {
+    async fn of_a_chain(scratch: &Scratch) -> Result<Self, BenchError> {
         let (store, workflow) = (Arc::new(MemoryStore::new()), chain(10)?);
-        let engine = Engine::open(directory).store(store.clone()).register(&workflow).start().await.map_err(failed)?;
+        let engine =
+            Engine::open(&scratch.directory).store(store.clone()).register(&workflow).start().await.map_err(failed)?;
         let run = engine.start(&workflow, 1).await.map_err(failed)?;
         run.result().await.map_err(failed)?;
         let id: RunId = run.id().parse().map_err(failed)?;

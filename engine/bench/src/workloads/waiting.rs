@@ -1,12 +1,12 @@
 //! Many runs that wait for their next attempt: what they cost in memory, and how soon a restarted process is ready.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engine::RunStatus;
 
 use crate::BenchError;
 use crate::child;
+use crate::child::Scratch;
 use crate::measurement::Measurement;
 use crate::meter::{Latencies, resident_mib};
 use crate::workloads::Spec;
@@ -20,8 +20,8 @@ const CALLERS: usize = 256;
 /// How long runs may take until they wait.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-pub(crate) async fn measure(directory: &Path, runs: u64) -> Result<Measurement, BenchError> {
-    let opened = Opened::open(directory, patient()?).await?;
+pub(crate) async fn measure(scratch: &Scratch, runs: u64) -> Result<Measurement, BenchError> {
+    let opened = Opened::open(scratch, patient()?).await?;
     let (engine, workflow) = (opened.engine.clone(), opened.workflow.clone());
     let start = move |number: u64| {
         let (engine, workflow) = (engine.clone(), workflow.clone());
@@ -39,7 +39,7 @@ pub(crate) async fn measure(directory: &Path, runs: u64) -> Result<Measurement, 
     }
     let resident = resident_mib();
     let measured = opened.close(meter, runs, &latencies).await?;
-    let next = child::measure(&Spec::WaitingOn { runs }, directory).await?;
+    let next = child::measure(&Spec::WaitingOn { runs }, scratch).await?;
     let mut measured = measured.with("restart, s", next.seconds);
     for (name, figure) in [("MiB waiting", resident), ("MiB after the restart", next.peak_mib)] {
         measured = figure.into_iter().fold(measured, |measured, figure| measured.with(name, figure));
@@ -48,9 +48,9 @@ pub(crate) async fn measure(directory: &Path, runs: u64) -> Result<Measurement, 
 }
 
 /// Takes the runs up: ready is who has opened the directory, and knows of the run that was started last.
-pub(crate) async fn go_on(directory: &Path, runs: u64) -> Result<Measurement, BenchError> {
+pub(crate) async fn go_on(scratch: &Scratch, runs: u64) -> Result<Measurement, BenchError> {
     let began = Instant::now();
-    let opened = Opened::open(directory, patient()?).await?;
+    let opened = Opened::open(scratch, patient()?).await?;
     let meter = opened.meter();
     let last = runs.saturating_sub(1).to_string();
     let run = opened.engine.find(&opened.workflow, &last).await.map_err(failed)?;

@@ -49,6 +49,28 @@ async fn many_chains_together_sync_hardly_more_often_than_one() {
     assert!(syncs <= STEPS as u64 + 3, "{syncs} syncs for {RUNS} chains");
 }
 
+#[tokio::test]
+async fn what_ends_during_a_sync_shares_the_next_one() {
+    const WIDTH: usize = 100;
+    let world = World::new();
+    let (store, gate) = MemoryStore::with_gate();
+    let store = Arc::new(store);
+    let engine = Engine::open(store.clone(), world::options(&world)).await.unwrap();
+    let run = tokio::spawn(async move {
+        let run = engine.start(world::start(&world::fan(WIDTH), "fan")).await.unwrap().run;
+        engine.drive(run).await.unwrap().finish().await
+    });
+    // The start; the first steps to end, and the others while those wait for their sync; the join.
+    while !run.is_finished() {
+        quiesce().await;
+        gate.release(1);
+        quiesce().await;
+    }
+    assert!(matches!(run.await.unwrap(), Finished::Ended(state) if state.status() == Status::Completed));
+    let commits = store.counters().units;
+    assert!(commits <= 8, "{commits} commits for {WIDTH} steps side by side and a join");
+}
+
 /// Lets every other task of this single-threaded runtime go on until it waits for something.
 async fn quiesce() {
     for _ in 0..100 {

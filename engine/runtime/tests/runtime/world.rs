@@ -107,6 +107,19 @@ pub(crate) fn chain(length: usize) -> Arc<Definition> {
     definition(&steps.into())
 }
 
+/// So many steps side by side, and one after them all.
+pub(crate) fn fan(width: usize) -> Arc<Definition> {
+    let names: Vec<String> = (1..=width).map(|number| format!("s{number}")).collect();
+    let step = |name: &String| {
+        let step = serde_json::json!({ "http": { "service": "svc", "post": format!("/{name}") } });
+        (name.clone(), step)
+    };
+    let mut steps: serde_json::Map<_, _> = names.iter().map(step).collect();
+    let join = serde_json::json!({ "http": { "service": "svc", "post": "/join" }, "after": names });
+    steps.insert("join".to_owned(), join);
+    definition(&steps.into())
+}
+
 pub(crate) fn start(definition: &Arc<Definition>, id: &str) -> Start {
     Start {
         definition: definition.clone(),
