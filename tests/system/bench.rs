@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Engine;
 
@@ -38,24 +38,25 @@ fn every_workload_works_and_costs_what_it_should() {
 
     let chain = measured(&lines, "chain", "10 steps, alone");
     assert_eq!(
-        (figure(chain, "commits"), figure(chain, "syncs")),
-        (1.1, 1.1),
+        (&chain["commits"], &chain["syncs"]),
+        (&json!(1.1), &json!(1.1)),
         "eleven commits for ten steps, each synced"
     );
     for variant in ["10 steps, 64", "10 steps, 256"] {
         let chain = measured(&lines, "chain", variant);
-        assert_eq!(figure(chain, "commits"), 1.1);
+        assert_eq!(chain["commits"], json!(1.1));
         assert!(figure(chain, "syncs") <= 1.1 && figure(chain, "bytes") <= STEP_BYTES, "{chain}");
     }
     assert!(figure(measured(&lines, "chain", "100 steps"), "bytes") <= STEP_BYTES);
     let store = measured(&lines, "store", "alone");
-    assert_eq!((figure(store, "commits"), figure(store, "syncs")), (1.0, 1.0), "every commit is synced");
-    assert_eq!(figure(measured(&lines, "waiting", ""), "commits"), 2.0, "a start, and a failed attempt");
+    assert_eq!((&store["commits"], &store["syncs"]), (&json!(1.0), &json!(1.0)), "every commit is synced");
+    assert_eq!(measured(&lines, "waiting", "")["commits"], json!(2.0), "a start, and a failed attempt");
     // At least one for each of its calls that wait for each other, and the start.
     let saga = figure(measured(&lines, "saga", "completed, alone"), "commits");
     assert!((5.0..=9.0).contains(&saga), "{saga}");
     let killed = measured(&lines, "recover", "");
-    assert_eq!((figure(killed, "acknowledged"), figure(killed, "lost")), (50.0, 0.0), "{killed}");
+    let (acknowledged, lost) = (&killed["extra"]["acknowledged"], &killed["extra"]["lost"]);
+    assert_eq!((acknowledged, lost), (&json!(50.0), &json!(0.0)), "{killed}");
     assert!(figure(killed, "repeated") <= 50.0, "one step of each chain was in flight at most: {killed}");
     assert!(fs::read_dir(&engine.data_dir).unwrap().next().is_none(), "what was measured is removed");
 }

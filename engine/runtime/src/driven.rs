@@ -14,7 +14,7 @@ use crate::run::Mail;
 /// The ways to a run's task.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    pub(crate) mail: mpsc::Sender<Mail>,
+    pub(crate) mail: mpsc::Sender<Box<Mail>>,
     pub(crate) reports: watch::Receiver<Report>,
 }
 

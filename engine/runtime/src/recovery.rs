@@ -183,7 +183,8 @@ impl Engine {
     /// Drives a run whose first turn was taken.
     pub(crate) fn tend(&self, reservation: Reservation, line: Line, mut task: Box<RunTask>) {
         let (engine, run, reports) = (self.clone(), reservation.run(), task.reports());
-        let driven = async move { task.drive().await };
+        // Boxed, so that it is kept once, and not by each that it is handed to.
+        let driven = Box::pin(async move { task.drive().await });
         reservation.drive(line, async move { engine.see_through(run, reports, driven).await });
     }
 
@@ -200,7 +201,7 @@ impl Engine {
             reports.send_modify(|report| report.broken = Some(broken.to_string()));
             return Drove::UntilItBroke;
         };
-        self.set_aside(run, &why).await;
+        Box::pin(self.set_aside(run, &why)).await;
         reports.send_modify(|report| {
             report.status = Status::Stuck;
             report.set_aside = Some(why);

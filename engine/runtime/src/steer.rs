@@ -114,7 +114,7 @@ fn visited(visited: Result<Answer, Broken>) -> Result<Answer, RequestError> {
 /// the request.
 async fn hand_over(run: RunId, line: &Line, request: Request) -> Result<Option<Answer>, RequestError> {
     let (answer, answered) = oneshot::channel();
-    match line.mail.try_send(Mail { request, answer }) {
+    match line.mail.try_send(Box::new(Mail { request, answer })) {
         Ok(()) => Ok(answered.await.ok()),
         Err(TrySendError::Full(_)) => Err(RequestError::Busy(run)),
         Err(TrySendError::Closed(_)) => Ok(None),

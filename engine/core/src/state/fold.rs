@@ -103,7 +103,7 @@ impl State {
     fn touch(&mut self, step: &Name, change: impl FnOnce(&mut StepState)) {
         let state = match self.steps.get_mut(step) {
             Some(state) => state,
-            None => self.steps.entry(step.clone()).or_insert(StepState::UNTOUCHED),
+            None => self.steps.entry(step.clone()).or_insert_with(|| Box::new(StepState::UNTOUCHED)),
         };
         self.tally.remove(state);
         change(state);

@@ -15,12 +15,13 @@ pub(crate) struct Mail {
 /// The requests that wait for a run's turn.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    receiver: mpsc::Receiver<Mail>,
+    /// Boxed, because a channel makes room for 32 at once.
+    receiver: mpsc::Receiver<Box<Mail>>,
     drained: Vec<Mail>,
 }
 
 impl Mailbox {
-    pub(crate) fn new() -> (mpsc::Sender<Mail>, Self) {
+    pub(crate) fn new() -> (mpsc::Sender<Box<Mail>>, Self) {
         let (sender, receiver) = mpsc::channel(bounds::MAILBOX);
         (sender, Self { receiver, drained: Vec::new() })
     }
@@ -29,7 +30,7 @@ impl Mailbox {
     pub(crate) async fn wait(&mut self) {
         if self.drained.is_empty() {
             match self.receiver.recv().await {
-                Some(mail) => self.drained.push(mail),
+                Some(mail) => self.drained.push(*mail),
                 None => std::future::pending().await,
             }
         }
@@ -40,7 +41,7 @@ impl Mailbox {
         while self.drained.len() < bounds::MAILBOX
             && let Ok(mail) = self.receiver.try_recv()
         {
-            self.drained.push(mail);
+            self.drained.push(*mail);
         }
         std::mem::take(&mut self.drained).into_iter()
     }

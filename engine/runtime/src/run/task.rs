@@ -38,7 +38,7 @@ pub(crate) struct Setup {
     /// True once the run goes forward no more.
     pub(crate) turns: watch::Sender<bool>,
     /// What attempts note of how far they are.
-    pub(crate) noted: mpsc::Receiver<Note>,
+    pub(crate) noted: mpsc::Receiver<Box<Note>>,
     /// True once the engine stops: nothing new begins, and what is in flight ends.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -120,8 +120,8 @@ impl RunTask {
     pub(crate) async fn drive(&mut self) -> Result<(), Broken> {
         match self.drive_on().await {
             Err(Broken::Commit(CommitError::Conflict { .. })) => {
-                self.again().await?;
-                self.drive_on().await
+                Box::pin(self.again()).await?;
+                Box::pin(self.drive_on()).await
             }
             driven => driven,
         }
@@ -148,12 +148,13 @@ impl RunTask {
             Some(ended) = self.attempts.join_next() => self.take_result(ended),
             () = self.mailbox.wait() => {}
             // The sender of notes is kept here too, so the channel is never closed.
-            Some(note) = self.setup.noted.recv() => self.take_note(note),
+            Some(note) = self.setup.noted.recv() => self.take_note(*note),
             Ok(()) = self.setup.stopping.changed() => {}
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
         }
         self.drain();
-        self.take_turn(Besides::default()).await?;
+        // Boxed, so that a run which waits does not keep room for what only a turn needs.
+        Box::pin(self.take_turn(Besides::default())).await?;
         self.broken.take().map_or(Ok(()), Err)
     }
 
@@ -168,7 +169,7 @@ impl RunTask {
         while !self.machine.is_full()
             && let Ok(note) = self.setup.noted.try_recv()
         {
-            self.take_note(note);
+            self.take_note(*note);
         }
         for Mail { request, answer } in self.mailbox.drain() {
             self.asked.push((request.demand.clone(), request.id.clone(), answer));

@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) binder: Binder,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) memory: PayloadMemory,
-    pub(crate) notes: mpsc::Sender<Note>,
+    pub(crate) notes: mpsc::Sender<Box<Note>>,
     /// Where tasks are carried out; where the engine is, unless said.
     pub(crate) threads: Option<Handle>,
     pub(crate) late: Late,

@@ -77,7 +77,7 @@ pub(super) struct Inner {
     pub(super) binder: Binder,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) memory: PayloadMemory,
-    pub(super) notes: mpsc::Sender<Note>,
+    pub(super) notes: mpsc::Sender<Box<Note>>,
     pub(super) stopped: Stopped,
     /// Where what the engine does for the task is carried out, so that a task which blocks its thread holds up no
     /// connection.
@@ -179,7 +179,7 @@ impl TaskContext {
         let Send { step, side, attempt, .. } = self.inner.send.clone();
         let (kept, is_kept) = oneshot::channel();
         let note = Note { step, side, attempt, checkpoint: Payload::json(json), kept };
-        self.inner.notes.send(note).await.map_err(|_| NotKept)?;
+        self.inner.notes.send(Box::new(note)).await.map_err(|_| NotKept)?;
         if is_kept.await == Ok(true) { Ok(()) } else { Err(NotKept) }
     }
 
