@@ -50,6 +50,7 @@ fn every_workload_works_and_costs_what_it_should() {
     assert!(figure(measured(&lines, "chain", "100 steps"), "bytes") <= STEP_BYTES);
     let store = measured(&lines, "store", "alone");
     assert_eq!((&store["commits"], &store["syncs"]), (&json!(1.0), &json!(1.0)), "every commit is synced");
+    assert_eq!(measured(&lines, "start", "256")["commits"], json!(1.0), "a start");
     assert_eq!(measured(&lines, "waiting", "")["commits"], json!(2.0), "a start, and a failed attempt");
     // At least one for each of its calls that wait for each other, and the start.
     let saga = figure(measured(&lines, "saga", "completed, alone"), "commits");

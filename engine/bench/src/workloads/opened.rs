@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::inner::{SledStore, Store};
 use engine::{Engine, Workflow};
@@ -19,6 +20,9 @@ pub(crate) struct Opened<I, O> {
     store: Arc<SledStore>,
     path: PathBuf,
 }
+
+/// What is still in flight when a measurement ends is of no interest.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Says what failed in a measurement.
 pub(crate) fn failed(error: impl std::fmt::Display) -> BenchError {
@@ -56,7 +60,7 @@ impl<I, O> Opened<I, O> {
         latencies: &Latencies,
     ) -> Result<Measurement, BenchError> {
         let measured = meter.stop(self.counters(), units, latencies);
-        self.engine.shutdown().await.map_err(failed)?;
+        self.engine.shutdown_within(GRACE).await.map_err(failed)?;
         Ok(Measurement { disk: Some(disk_len(&self.path) as f64 / units.max(1) as f64), ..measured })
     }
 }

@@ -9,6 +9,19 @@ use crate::workloads::crowd::crowd;
 use crate::workloads::opened::{Opened, failed};
 use crate::workloads::store;
 
+/// Holds its run where the start left it.
+async fn hold(cx: StepContext, _: u64) -> Result<u64, TaskError> {
+    cx.cancelled().await;
+    Err(TaskError::retry("the measurement is over"))
+}
+
+/// A run of which nothing becomes durable but its start.
+fn held() -> Result<Workflow<u64, u64>, BenchError> {
+    let builder = Workflow::builder("held");
+    let waits = builder.step("hold", hold, builder.input::<u64>()).timeout("24h");
+    builder.finish(waits).map_err(failed)
+}
+
 async fn not_yet(_: StepContext, _: u64) -> Result<u64, TaskError> {
     Err(TaskError::retry("not yet"))
 }
@@ -23,7 +36,7 @@ pub(crate) fn patient() -> Result<Workflow<u64, u64>, BenchError> {
 
 pub(crate) async fn measure(scratch: &Scratch, callers: usize, starts: u64) -> Result<Measurement, BenchError> {
     let floor = store::beside(scratch, callers).await?;
-    let opened = Opened::open(scratch, patient()?).await?;
+    let opened = Opened::open(scratch, held()?).await?;
     let (engine, workflow) = (opened.engine.clone(), opened.workflow.clone());
     let start = move |number| {
         let (engine, workflow) = (engine.clone(), workflow.clone());

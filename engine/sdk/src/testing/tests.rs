@@ -228,7 +228,7 @@ fn what_a_task_logs_says_of_which_attempt_it_is() {
     tracing::subscriber::with_default(subscriber, || {
         // A place that another test's thread came through first, while this subscriber was there, is off by that
         // thread's default, for all: so all places are gone through once, and asked again on this thread.
-        run(async |t| _ = t.start(&logged, 1).await.unwrap().result().await.unwrap());
+        run(async |t| t.start(&logged, 1).await.unwrap().result().await.unwrap());
         tracing::callsite::rebuild_interest_cache();
         log.0.lock().unwrap().clear();
         run(async |t| {
