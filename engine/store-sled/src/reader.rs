@@ -167,23 +167,23 @@ pub(crate) fn runs_of(
     Ok(Page::of(runs, limit, |run| *run))
 }
 
-/// Timers due up to `until`.
+/// Timers due up to `latest`.
 pub(crate) fn due_timers(
     shared: &Shared,
     clock: TimerClock,
     latest: Timestamp,
+    cursor: Option<&Cursor>,
     limit: usize,
-) -> Result<Vec<TimerRow>, StoreError> {
-    let from = keys::timers(clock);
+) -> Result<Page<TimerRow>, StoreError> {
+    // A cursor comes from outside: none leads out of these timers.
+    let from = cursor.map_or_else(Vec::new, |cursor| just_after(&cursor.0)).max(keys::timers(clock));
     let end = keys::after(&keys::timers_from(clock, latest));
     let mut timers = Vec::new();
-    if limit > 0 {
-        walk(shared, Walk { from, end, backwards: false }, |key, bytes| {
-            timers.extend(sound::<TimerRow>(key, bytes));
-            until(timers.len() >= limit)
-        })?;
-    }
-    Ok(timers)
+    walk(shared, Walk { from, end, backwards: false }, |key, bytes| {
+        timers.extend(sound::<TimerRow>(key, bytes));
+        until(timers.len() > limit)
+    })?;
+    Ok(Page::cut(timers, limit, Cursor::after_timer))
 }
 
 /// A run's inbox.

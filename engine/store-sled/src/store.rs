@@ -290,8 +290,14 @@ impl Store for SledStore {
         self.read(move |shared| reader::runs_of(shared, class, cursor.as_ref(), limit)).await
     }
 
-    async fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
-        self.read(move |shared| reader::due_timers(shared, clock, until, limit)).await
+    async fn due_timers(
+        &self,
+        clock: TimerClock,
+        until: Timestamp,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TimerRow>, StoreError> {
+        self.read(move |shared| reader::due_timers(shared, clock, until, cursor.as_ref(), limit)).await
     }
 
     async fn inbox(&self, run: RunId) -> Result<Vec<InboxRow>, StoreError> {

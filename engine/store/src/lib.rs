@@ -77,7 +77,13 @@ pub trait Store: Send + Sync + 'static {
     async fn open_runs(&self, class: Class, cursor: Option<Cursor>, limit: usize) -> Result<Page<RunId>, StoreError>;
 
     /// Timers due up to `until`, in the order of their due times.
-    async fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError>;
+    async fn due_timers(
+        &self,
+        clock: TimerClock,
+        until: Timestamp,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TimerRow>, StoreError>;
 
     /// The run's inbox, in the order of arrival. The run need not exist.
     async fn inbox(&self, run: RunId) -> Result<Vec<InboxRow>, StoreError>;

@@ -3,6 +3,8 @@
 use engine_core::id::RunId;
 
 use crate::error::StoreError;
+use crate::keys;
+use crate::row::TimerRow;
 
 /// Where a list goes on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +25,11 @@ impl Cursor {
         Self(run.as_bytes().to_vec())
     }
 
+    /// The cursor that goes on after this timer.
+    pub fn after_timer(timer: &TimerRow) -> Self {
+        Self(keys::timer(timer.clock, timer.due, timer.run, &timer.timer))
+    }
+
     /// The run that the list goes on after. A cursor comes from outside, so it may be anything.
     pub fn run(&self) -> Result<RunId, StoreError> {
         let bytes = <[u8; 16]>::try_from(self.0.as_slice());
@@ -36,10 +43,15 @@ impl Cursor {
 impl<T> Page<T> {
     /// A page of at most `limit` of these items. Where there are more the page has a next one, so look one item
     /// further than the page.
-    pub fn of(mut items: Vec<T>, limit: usize, run: impl Fn(&T) -> RunId) -> Self {
+    pub fn of(items: Vec<T>, limit: usize, run: impl Fn(&T) -> RunId) -> Self {
+        Self::cut(items, limit, |item| Cursor::after(run(item)))
+    }
+
+    /// The same for a list that goes on after something else than a run.
+    pub fn cut(mut items: Vec<T>, limit: usize, after: impl Fn(&T) -> Cursor) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = if more { items.last().map(|item| Cursor::after(run(item))) } else { None };
+        let next = if more { items.last().map(after) } else { None };
         Self { items, next }
     }
 }

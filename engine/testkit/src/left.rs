@@ -29,7 +29,7 @@ impl Left {
         let text = |error: engine_store::StoreError| error.to_string();
         let rows = store.list(&Filter::default(), None, PAGE).await.map_err(text)?.items;
         let end = Timestamp::from_millis(u64::MAX);
-        let timers = store.due_timers(TimerClock::Engine, end, PAGE).await.map_err(text)?;
+        let timers = store.due_timers(TimerClock::Engine, end, None, PAGE).await.map_err(text)?.items;
         let mut left = Self::default();
         let kept = memory.runs.len() - usize::from(memory.deleted);
         if rows.len() != kept {

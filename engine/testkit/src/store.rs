@@ -162,9 +162,15 @@ impl Store for FaultStore {
         self.memory.open_runs(class, cursor, limit).await
     }
 
-    async fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
+    async fn due_timers(
+        &self,
+        clock: TimerClock,
+        until: Timestamp,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TimerRow>, StoreError> {
         self.open().await?;
-        self.memory.due_timers(clock, until, limit).await
+        self.memory.due_timers(clock, until, cursor, limit).await
     }
 
     async fn inbox(&self, run: RunId) -> Result<Vec<InboxRow>, StoreError> {

@@ -181,8 +181,9 @@ impl<L: Looker> Store for LookStore<L> {
         &self,
         _clock: TimerClock,
         _until: Timestamp,
+        _cursor: Option<Cursor>,
         _limit: usize,
-    ) -> Result<Vec<TimerRow>, StoreError> {
+    ) -> Result<Page<TimerRow>, StoreError> {
         Err(StoreError::Unusable("timers are read by the process that has the data directory".to_owned()))
     }
 

@@ -67,7 +67,7 @@ async fn run_case(refuse: Option<&str>, crash_after: Option<usize>) -> (Outcome,
     let finished = second.drive(run).await.unwrap().finish().await;
     let Finished::Ended(state) = finished else { panic!("{finished:?}") };
     assert_keys_are_sound(&world);
-    let timers = store.due_timers(TimerClock::Engine, Timestamp::from_millis(u64::MAX), 10).await.unwrap();
+    let timers = store.due_timers(TimerClock::Engine, Timestamp::from_millis(u64::MAX), None, 10).await.unwrap().items;
     assert_eq!(timers, [], "an ended run has no timers");
     ((state.status(), PATHS.map(|path| world.done(path))), made)
 }
@@ -111,7 +111,7 @@ async fn a_flaky_refund_leaves_no_timers_behind() {
     let run = engine.start(world::start(&saga(), "order-1")).await.unwrap().run;
     let Finished::Ended(state) = engine.drive(run).await.unwrap().finish().await else { panic!() };
     assert_eq!(state.status(), Status::Compensated);
-    let timers = store.due_timers(TimerClock::Engine, Timestamp::from_millis(u64::MAX), 10).await.unwrap();
+    let timers = store.due_timers(TimerClock::Engine, Timestamp::from_millis(u64::MAX), None, 10).await.unwrap().items;
     assert_eq!(timers, []);
 }
 

@@ -156,7 +156,7 @@ async fn what_stands_beside_a_history_follows_from_it() {
     let follows = engine_runtime::rebuild::follows(definition, run, history).unwrap();
     assert_eq!(Some(follows.row), store.row(run).await.unwrap());
     let far = engine_core::time::Timestamp::from_millis(u64::MAX);
-    let mut timers = store.due_timers(TimerClock::Engine, far, 10).await.unwrap();
+    let mut timers = store.due_timers(TimerClock::Engine, far, None, 10).await.unwrap().items;
     timers.sort_by(|one, other| one.timer.cmp(&other.timer));
     assert_eq!((follows.timers.len(), follows.timers), (2, timers), "the retry and the run's timeout");
     for (key, claim) in follows.claims {

@@ -123,7 +123,7 @@ pub async fn read_lists(store: &SledStore, numbers: std::ops::Range<u64>) -> Res
         all,
         "runs are missing in the class"
     );
-    let timers = store.due_timers(TimerClock::Engine, at(u64::MAX), usize::MAX).await?;
+    let timers = store.due_timers(TimerClock::Engine, at(u64::MAX), None, usize::MAX).await?.items;
     assert_eq!(timers.iter().map(|timer| timer.run).collect::<Vec<_>>(), all, "timers are missing");
     assert_eq!(store.inbox_runs(None, usize::MAX / 2).await?.items, all, "inboxes are missing");
     assert_eq!(store.current_definition("orders").await?, Some(Digest::of(DEFINITION)));

@@ -154,7 +154,7 @@ pub async fn shows_only_what_is_synced(world: &mut World) {
                 1 => store.row(run(1)).await.unwrap().is_some(),
                 2 => !store.list(&Filter::default(), None, 9).await.unwrap().items.is_empty(),
                 3 => !store.open_runs(Class::InFlight, None, 9).await.unwrap().items.is_empty(),
-                4 => !store.due_timers(TimerClock::Engine, at(9), 9).await.unwrap().is_empty(),
+                4 => !store.due_timers(TimerClock::Engine, at(9), None, 9).await.unwrap().items.is_empty(),
                 5 => !store.inbox(run(1)).await.unwrap().is_empty(),
                 6 => store.claim("key").await.unwrap().is_some(),
                 _ => store.mark(run(1), "exported").await.unwrap().is_some(),

@@ -99,7 +99,7 @@ pub async fn is_all_or_nothing(world: &mut World) {
         assert_eq!(store.mark(run(owner), "exported").await.unwrap().is_some(), is_there);
         assert_eq!(store.claim(&format!("other-{owner}")).await.unwrap().is_some(), is_there);
     }
-    let timers = world.store.due_timers(TimerClock::Engine, at(9), 9).await.unwrap();
+    let timers = world.store.due_timers(TimerClock::Engine, at(9), None, 9).await.unwrap().items;
     assert_eq!(timers.iter().map(|timer| timer.run).collect::<Vec<_>>(), [run(1)]);
     let runs = world.store.open_runs(Class::InFlight, None, 9).await.unwrap();
     assert_eq!(runs.items, [run(1)]);
@@ -192,7 +192,7 @@ pub async fn deletes(world: &mut World) {
         let tombstone = ClaimState::Tombstone { expires: at(100) };
         assert_eq!(claim.state, if is_there { ClaimState::Live } else { tombstone });
     }
-    let timers = world.store.due_timers(TimerClock::Wall, at(9), 9).await.unwrap();
+    let timers = world.store.due_timers(TimerClock::Wall, at(9), None, 9).await.unwrap().items;
     assert_eq!(timers.iter().map(|timer| timer.run).collect::<Vec<_>>(), [run(2)]);
     assert_eq!(world.store.open_runs(Class::InFlight, None, 9).await.unwrap().items, [run(2)]);
     assert_eq!(world.store.inbox_runs(None, 9).await.unwrap().items, [run(2)]);

@@ -222,8 +222,9 @@ async fn compare(dice: &mut Dice, one: &World, other: &World, context: &str) {
     }
     for clock in [TimerClock::Engine, TimerClock::Wall] {
         let until = at(dice.roll(700));
-        same!(store, store.due_timers(clock, until, usize::MAX)).unwrap();
-        same!(store, store.due_timers(clock, until, limit)).unwrap();
+        same!(store, store.due_timers(clock, until, None, usize::MAX)).unwrap();
+        let page = same!(store, store.due_timers(clock, until, None, limit)).unwrap();
+        same!(store, store.due_timers(clock, until, page.next.clone(), limit)).unwrap();
     }
     let page = same!(store, store.inbox_runs(None, limit)).unwrap();
     same!(store, store.inbox_runs(page.next.clone(), limit)).unwrap();

@@ -4,6 +4,7 @@ use engine_core::id::{Name, Seq, Side};
 
 use super::{World, at, row, run, unit};
 use crate::CommitError;
+use crate::page::Cursor;
 use crate::row::{Class, InboxRow, Status, TimerClock, TimerKey, TimerRow};
 use crate::unit::{Claim, ClaimChange, ClaimState, Mark, Unit};
 
@@ -44,12 +45,24 @@ pub async fn timers_come_when_due(world: &mut World) {
     world.commit(set).await.unwrap();
     world.step().await;
     let sorted: Vec<_> = [3, 1, 5, 2, 0].map(|index: usize| rows[index].clone()).to_vec();
-    assert_eq!(world.store.due_timers(engine, at(u64::MAX), 10).await.unwrap(), sorted);
-    assert_eq!(world.store.due_timers(engine, at(200), 10).await.unwrap(), sorted[..3]);
-    assert_eq!(world.store.due_timers(engine, at(199), 10).await.unwrap(), sorted[..1]);
-    assert_eq!(world.store.due_timers(engine, at(300), 2).await.unwrap(), sorted[..2]);
-    assert_eq!(world.store.due_timers(engine, at(300), 0).await.unwrap(), []);
-    assert_eq!(world.store.due_timers(wall, at(300), 10).await.unwrap(), rows[4..5]);
+    assert_eq!(timers(world, engine, u64::MAX, 10).await, sorted);
+    assert_eq!(timers(world, engine, 200, 10).await, sorted[..3]);
+    assert_eq!(timers(world, engine, 199, 10).await, sorted[..1]);
+    assert_eq!(timers(world, engine, 300, 2).await, sorted[..2]);
+    assert_eq!(timers(world, engine, 300, 0).await, []);
+    assert_eq!(timers(world, wall, 300, 10).await, rows[4..5]);
+
+    // Page by page, where two of the same time are on different pages.
+    let (mut paged, mut cursor) = (Vec::new(), None);
+    for items in [2, 2, 1] {
+        let page = world.store.due_timers(engine, at(300), cursor, 2).await.unwrap();
+        assert_eq!(page.items.len(), items);
+        paged.extend(page.items);
+        cursor = page.next;
+    }
+    assert_eq!((paged, cursor), (sorted.clone(), None));
+    let elsewhere = Some(Cursor(vec![0xff; 3]));
+    assert_eq!(world.store.due_timers(engine, at(300), elsewhere, 2).await.unwrap().items, []);
 
     // Set again, a timer moves, even to the other clock; removed, it is gone; a stranger's stays.
     let moved = timer(1, retry("charge", Side::Forward), 50, wall);
@@ -70,8 +83,13 @@ pub async fn timers_come_when_due(world: &mut World) {
     world.commit(change).await.unwrap();
     world.step().await;
     let left = [rows[5].clone(), rows[0].clone(), timer(1, retry("charge", Side::Compensation), 301, engine)];
-    assert_eq!(world.store.due_timers(engine, at(u64::MAX), 10).await.unwrap(), left);
-    assert_eq!(world.store.due_timers(wall, at(u64::MAX), 10).await.unwrap(), [moved, rows[4].clone()]);
+    assert_eq!(timers(world, engine, u64::MAX, 10).await, left);
+    assert_eq!(timers(world, wall, u64::MAX, 10).await, [moved, rows[4].clone()]);
+}
+
+/// The timers due up to `until`, `limit` at most.
+async fn timers(world: &World, clock: TimerClock, until: u64, limit: usize) -> Vec<TimerRow> {
+    world.store.due_timers(clock, at(until), None, limit).await.unwrap().items
 }
 
 fn request(owner: u64, id: &str) -> InboxRow {

@@ -229,8 +229,14 @@ impl Store for MemoryStore {
         self.read(|model| model.runs_of(class, cursor.as_ref(), limit))?
     }
 
-    async fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
-        self.read(|model| model.due_timers(clock, until, limit))
+    async fn due_timers(
+        &self,
+        clock: TimerClock,
+        until: Timestamp,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<TimerRow>, StoreError> {
+        self.read(|model| model.due_timers(clock, until, cursor.as_ref(), limit))
     }
 
     async fn inbox(&self, run: RunId) -> Result<Vec<InboxRow>, StoreError> {

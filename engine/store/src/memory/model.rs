@@ -227,10 +227,18 @@ impl Model {
         Ok(Page::of(runs.take(limit.saturating_add(1)).collect(), limit, |run| *run))
     }
 
-    pub(super) fn due_timers(&self, clock: TimerClock, until: Timestamp, limit: usize) -> Vec<TimerRow> {
-        let due = self.due.iter().filter(|(found, due, ..)| *found == clock && *due <= until).take(limit);
-        due.map(|(clock, due, run, timer)| TimerRow { run: *run, timer: timer.clone(), due: *due, clock: *clock })
-            .collect()
+    pub(super) fn due_timers(
+        &self,
+        clock: TimerClock,
+        until: Timestamp,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Page<TimerRow> {
+        let due = self.due.iter().filter(|(found, due, ..)| *found == clock && *due <= until);
+        let rows =
+            due.map(|(clock, due, run, timer)| TimerRow { run: *run, timer: timer.clone(), due: *due, clock: *clock });
+        let rows = rows.filter(|row| cursor.is_none_or(|cursor| Cursor::after_timer(row).0 > cursor.0));
+        Page::cut(rows.take(limit.saturating_add(1)).collect(), limit, Cursor::after_timer)
     }
 
     pub(super) fn inbox(&self, run: RunId) -> Vec<InboxRow> {
