@@ -47,7 +47,10 @@ pub const READ_EVENTS: usize = 1_024;
 /// Runs that are taken up at once, so that what they note of their recovery shares syncs.
 pub const TAKEN_UP: usize = 256;
 
-/// Open runs that are listed at once.
+/// A run that only waits for at least this long is dormant: to read it again costs well below a thousandth of that.
+pub const DORMANT_FROM: Duration = Duration::from_secs(1);
+
+/// Open runs, and timers, that are listed at once.
 pub const LISTED_RUNS: usize = 1_024;
 
 /// Processes that are answered at once; further ones wait in the socket's queue. A follower takes two.

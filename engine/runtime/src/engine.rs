@@ -108,8 +108,8 @@ impl Engine {
     /// Drives a run, for who wants to know only how far it is.
     pub(crate) async fn driven_reports(&self, run: RunId) -> Result<watch::Receiver<Report>, DriveError> {
         match self.inner.driven.place(run).await {
-            Place::Driven(line) => Ok(line.reports),
-            Place::Free(reservation) => self.take_up(run, reservation).await,
+            Place::Driven(followed) => Ok(followed.reports),
+            Place::Dormant(reservation) | Place::Free(reservation) => self.take_up(reservation).await,
         }
     }
 
@@ -201,8 +201,9 @@ impl Engine {
             turned,
         };
         let status = state.status();
-        let (reports, reported) = watch::channel(Report::at(durable, status));
+        let reports = watch::Sender::new(Report::at(durable, status));
         let (mail, mailbox) = Mailbox::new();
+        let line = Line { mail, reports: reports.clone() };
         let setup = Setup {
             clock: options.clock.clone(),
             committer: self.inner.committer.clone(),
@@ -214,7 +215,12 @@ impl Engine {
             noted: coming,
             stopping,
         };
-        Some((RunTask::new(setup, machine, mailbox, durable), Line { mail, reports: reported }))
+        Some((RunTask::new(setup, machine, mailbox, durable), line))
+    }
+
+    /// How many runs are in memory now: of all that are open, those that do something, or that somebody follows.
+    pub fn runs_in_memory(&self) -> usize {
+        self.inner.driven.tasks()
     }
 
     /// How many tasks came back when nobody waited for them any more; what they gave was dropped.

@@ -17,6 +17,7 @@ mod committer;
 pub mod control;
 mod crashes;
 mod definitions;
+mod dormant;
 mod driven;
 mod engine;
 mod error;

@@ -39,6 +39,13 @@ impl Engine {
     /// Runs that the process may have died of, again and again, begin at once, one after the other; to drive any
     /// other run, or to start one, waits until their attempts have ended. So call this before anything is driven.
     pub async fn recover(&self) -> Result<Vec<RunId>, StoreError> {
+        self.take_up_suspects().await;
+        let mut runs = BTreeSet::from_iter(self.open_runs().await?);
+        runs.extend(self.runs_with_inbox().await?);
+        Ok(runs.into_iter().collect())
+    }
+
+    pub(crate) async fn take_up_suspects(&self) {
         for (run, crashes) in self.suspects() {
             if let Place::Free(reservation) = self.driven().place(run).await {
                 let (engine, turn) = (self.clone(), self.alone().turn());
@@ -49,12 +56,9 @@ impl Engine {
                 });
             }
         }
-        let mut runs = BTreeSet::from_iter(self.open_runs().await?);
-        runs.extend(self.runs_with_inbox().await?);
-        Ok(runs.into_iter().collect())
     }
 
-    async fn runs_with_inbox(&self) -> Result<Vec<RunId>, StoreError> {
+    pub(crate) async fn runs_with_inbox(&self) -> Result<Vec<RunId>, StoreError> {
         let (mut runs, mut cursor) = (Vec::new(), None);
         loop {
             let page = self.store().inbox_runs(cursor, bounds::LISTED_RUNS).await?;
@@ -71,14 +75,20 @@ impl Engine {
         }
     }
 
-    /// Takes up a run that nobody drives here: a suspect alone, unless others are driven already.
-    pub(crate) async fn take_up(
-        &self,
-        run: RunId,
-        reservation: Reservation,
-    ) -> Result<watch::Receiver<Report>, DriveError> {
+    /// Takes up a run that has no task here. What was begun is finished, also where the future is dropped: nobody else
+    /// may come for a run that was dormant.
+    pub(crate) async fn take_up(&self, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
+        let engine = self.clone();
+        let taken_up = tokio::spawn(async move { engine.take_up_reserved(reservation).await });
+        // What breaks in there is caught there.
+        taken_up.await.unwrap_or(Err(DriveError::ShuttingDown))
+    }
+
+    /// Takes up a suspect alone, unless others are driven already.
+    async fn take_up_reserved(&self, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
+        let run = reservation.run();
         if let Some(crashes) = self.suspicion(run)
-            && (self.alone().is_wanted() || !self.driven().is_any())
+            && (self.alone().is_wanted() || self.driven().tasks() == 0)
         {
             let turn = self.alone().turn();
             return self.take_up_alone(reservation, crashes, turn).await;
@@ -87,7 +97,7 @@ impl Engine {
         match self.begin(run).await? {
             Begun::Ended(reports) => Ok(reports),
             Begun::Open { task, line } => {
-                let reports = line.reports.clone();
+                let reports = line.reports.subscribe();
                 self.tend(reservation, line, task);
                 Ok(reports)
             }
@@ -114,11 +124,11 @@ impl Engine {
         let Ok(Begun::Open { task, line }) = begun else {
             self.note(crashes.survived(run, crashes.results)).await.map_err(not_named)?;
             return begun.map(|begun| match begun {
-                Begun::Open { line, .. } => line.reports,
+                Begun::Open { line, .. } => line.reports.subscribe(),
                 Begun::Ended(reports) => reports,
             });
         };
-        let (engine, reports, told) = (self.clone(), line.reports.clone(), task.reports());
+        let (engine, reports, told) = (self.clone(), line.reports.subscribe(), line.reports.clone());
         let driven = engine.clone().drive_alone_first(run, task, crashes, turn);
         reservation.drive(line, async move { engine.see_through(run, told, driven).await });
         Ok(reports)
@@ -131,14 +141,15 @@ impl Engine {
         mut task: Box<RunTask>,
         crashes: Crashes,
         turn: Turn,
-    ) -> Result<(), Broken> {
+    ) -> Result<Drove, Broken> {
         let stopping = task.hold();
         let driven = caught::work(task.drive()).await;
         self.note(crashes.survived(run, task.results())).await?;
         drop(turn);
         driven?;
         self.until_nobody_is_alone().await;
-        task.go_on(stopping).await
+        let drove = task.go_on(stopping).await?;
+        if self.is_over(run, drove) { Ok(drove) } else { self.drive_by(run, &mut task).await }
     }
 
     /// Reads a run and takes its first turn. One that can't be read, or breaks, is set aside.
@@ -182,10 +193,12 @@ impl Engine {
 
     /// Drives a run whose first turn was taken.
     pub(crate) fn tend(&self, reservation: Reservation, line: Line, mut task: Box<RunTask>) {
-        let (engine, run, reports) = (self.clone(), reservation.run(), task.reports());
-        // Boxed, so that it is kept once, and not by each that it is handed to.
-        let driven = Box::pin(async move { task.drive().await });
-        reservation.drive(line, async move { engine.see_through(run, reports, driven).await });
+        let (engine, run, reports) = (self.clone(), reservation.run(), line.reports.clone());
+        reservation.drive(line, async move {
+            // Boxed, so that it is kept once, and not by each that it is handed to.
+            let driven = Box::pin(engine.drive_by(run, &mut task));
+            engine.see_through(run, reports, driven).await
+        });
     }
 
     /// Sees to it that a run which breaks, or panics, is set aside, and says so to whoever follows it.
@@ -193,9 +206,12 @@ impl Engine {
         &self,
         run: RunId,
         reports: watch::Sender<Report>,
-        driven: impl Future<Output = Result<(), Broken>>,
+        driven: impl Future<Output = Result<Drove, Broken>>,
     ) -> Drove {
-        let Err(broken) = caught::work(driven).await else { return Drove::ToItsEnd };
+        let broken = match caught::work(driven).await {
+            Ok(drove) => return drove,
+            Err(broken) => broken,
+        };
         let Some(why) = SetAside::broken(&broken) else {
             tracing::error!(%run, %broken, "the run is no longer driven");
             reports.send_modify(|report| report.broken = Some(broken.to_string()));

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::bounds;
 use crate::caught;
-use crate::driven::{Line, Place};
+use crate::driven::{Followed, Place};
 use crate::engine::{Engine, TakenUp};
 use crate::error::{DriveError, LoadError, RequestError};
 use crate::inbox;
@@ -31,9 +31,16 @@ impl Engine {
     pub async fn request(&self, run: RunId, request: Request) -> Result<Answer, RequestError> {
         check(&request)?;
         // A run may end, or be taken up, between the look at it and the request.
+        let mut _followed;
         for _ in 0..bounds::REQUEST_ROUNDS {
             let answered = match self.driven().place(run).await {
-                Place::Driven(line) => hand_over(run, &line, request.clone()).await?,
+                Place::Driven(followed) => hand_over(run, &followed, request.clone()).await?,
+                Place::Dormant(reservation) => {
+                    // Followed, so that it is not laid down again before it was asked. Where it can't be taken up, it
+                    // is visited.
+                    _followed = self.take_up(reservation).await.ok();
+                    None
+                }
                 Place::Free(_reservation) => self.visit(run, request.clone()).await?,
             };
             if let Some(answer) = answered {
@@ -112,9 +119,9 @@ fn visited(visited: Result<Answer, Broken>) -> Result<Answer, RequestError> {
 
 /// Puts a request into the mailbox of a driven run. None where the run ended, or stopped being driven, before it took
 /// the request.
-async fn hand_over(run: RunId, line: &Line, request: Request) -> Result<Option<Answer>, RequestError> {
+async fn hand_over(run: RunId, followed: &Followed, request: Request) -> Result<Option<Answer>, RequestError> {
     let (answer, answered) = oneshot::channel();
-    match line.mail.try_send(Box::new(Mail { request, answer })) {
+    match followed.mail.try_send(Box::new(Mail { request, answer })) {
         Ok(()) => Ok(answered.await.ok()),
         Err(TrySendError::Full(_)) => Err(RequestError::Busy(run)),
         Err(TrySendError::Closed(_)) => Ok(None),

@@ -11,9 +11,8 @@ use engine_core::request::{self, Demand, Request, Resolution};
 use engine_core::state::{Activity, State, Status};
 use engine_runtime::control::Control;
 use engine_runtime::read;
-use engine_runtime::{DriveError, Finished, LoadError, RequestError, Reuse, Start, bounds};
+use engine_runtime::{DriveError, Finished, LoadError, RequestError, Reuse, Start};
 use engine_store::StoreError;
-use futures_util::{StreamExt, stream};
 
 use crate::bound::{Equipped, Program};
 use crate::client::{
@@ -44,24 +43,6 @@ impl Embedded {
         equipped: Option<Equipped>,
     ) -> Self {
         Self { runtime, program, control: Mutex::new(control), _equipped: equipped }
-    }
-
-    /// Takes up every run that is open, many at a time, while new ones may be started already.
-    pub(crate) async fn go_on_with_open_runs(&self) -> Result<(), StoreError> {
-        let runs = self.runtime.recover().await?;
-        let runtime = self.runtime.clone();
-        let take_up = move |run| {
-            let runtime = runtime.clone();
-            async move {
-                match runtime.drive(run).await {
-                    Ok(_) | Err(DriveError::ShuttingDown) => {}
-                    // It is shown as Stuck, and concerns no other run.
-                    Err(error) => tracing::warn!(%run, %error, "a run could not be taken up"),
-                }
-            }
-        };
-        tokio::spawn(stream::iter(runs).for_each_concurrent(bounds::TAKEN_UP, take_up));
-        Ok(())
     }
 
     pub(crate) async fn shutdown(&self, grace: Duration) -> Result<(), StoreError> {

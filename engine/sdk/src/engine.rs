@@ -243,7 +243,7 @@ impl EngineBuilder {
                 .ok()
         });
         let embedded = Arc::new(Embedded::new(runtime, program, control, Some(equipped)));
-        embedded.go_on_with_open_runs().await.map_err(OpenError::of_the_store)?;
+        embedded.runtime.go_on().await.map_err(OpenError::of_the_store)?;
         Ok(Engine { embedded })
     }
 }

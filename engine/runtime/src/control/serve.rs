@@ -95,7 +95,8 @@ impl Serving {
     }
 
     fn drives(&self, run: RunId) -> bool {
-        self.engine.driven().reports(run).is_some_and(|reports| reports.has_changed().is_ok())
+        let has_task = || self.engine.driven().reports(run).is_some_and(|reports| reports.has_changed().is_ok());
+        self.engine.driven().is_dormant(run) || has_task()
     }
 
     async fn request(&self, run: RunId, request: Request) -> Reply {
@@ -137,7 +138,7 @@ impl Serving {
 
     async fn adopt(&self, run: RunId) -> Result<Answered, Reply> {
         let stay = self.handed.enter().ok_or(Reply::Leaving)?;
-        if self.engine.driven().reports(run).is_none() {
+        if !self.drives(run) {
             self.check_adoptable(run).await?;
         }
         let reports = self.engine.driven_reports(run).await.map_err(drive_refused)?;
@@ -182,7 +183,12 @@ impl Serving {
 
     /// How far a run is, once it is further, or rests, or some time has passed.
     pub(crate) async fn wait(&self, run: RunId, after: Seq, patience: Duration) -> Reply {
-        let Some(mut reports) = self.engine.driven().reports(run) else {
+        let followed = if self.engine.driven().is_dormant(run) {
+            self.engine.driven_reports(run).await.ok()
+        } else {
+            self.engine.driven().reports(run)
+        };
+        let Some(mut reports) = followed else {
             return match self.engine.rest_of(run).await {
                 Ok(report) if rests(&report) => Reply::Report(Some(report)),
                 Ok(_) => self.not_driven(),

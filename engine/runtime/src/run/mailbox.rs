@@ -36,6 +36,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether nothing has come.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.drained.is_empty() && self.receiver.is_empty()
+    }
+
     /// What has come.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Mail> {
         while self.drained.len() < bounds::MAILBOX

@@ -15,8 +15,10 @@ use engine_store::CommitError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::bounds;
 use crate::clock::Clock;
 use crate::committer::Committer;
+use crate::driven::Drove;
 use crate::error::LoadError;
 use crate::handle::Report;
 use crate::options::Observer;
@@ -116,8 +118,9 @@ impl RunTask {
         self.answer_to(&id, &demand).ok_or(Broken::Unanswered)
     }
 
-    /// Drives the run until it ends, or the engine stops. A history that has moved on is read again, once.
-    pub(crate) async fn drive(&mut self) -> Result<(), Broken> {
+    /// Drives the run until it ends, or only waits while nobody follows it, or the engine stops. A history that has
+    /// moved on is read again, once.
+    pub(crate) async fn drive(&mut self) -> Result<Drove, Broken> {
         match self.drive_on().await {
             Err(Broken::Commit(CommitError::Conflict { .. })) => {
                 Box::pin(self.again()).await?;
@@ -127,19 +130,38 @@ impl RunTask {
         }
     }
 
-    async fn drive_on(&mut self) -> Result<(), Broken> {
+    async fn drive_on(&mut self) -> Result<Drove, Broken> {
         while self.machine.state().end.is_none() && !self.has_stopped() {
-            self.wait_and_turn().await?;
+            let (only_waits, is_followed) = (self.only_waits(), self.setup.reports.receiver_count() > 0);
+            if only_waits && !is_followed {
+                return Ok(Drove::UntilDormant(self.next_timer()));
+            }
+            self.wait_and_turn(only_waits).await?;
         }
-        Ok(())
+        Ok(Drove::ToItsEnd)
+    }
+
+    /// Whether nothing happens for some time, unless somebody asks for it.
+    fn only_waits(&self) -> bool {
+        let soon = || self.setup.clock.now().after(bounds::DORMANT_FROM);
+        self.attempts.is_empty()
+            && !*self.setup.stopping.borrow()
+            && self.mailbox.is_empty()
+            && self.next_timer().is_none_or(|due| due >= soon())
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.values().min().copied()
     }
 
     fn has_stopped(&self) -> bool {
         *self.setup.stopping.borrow() && self.attempts.is_empty()
     }
 
-    async fn wait_and_turn(&mut self) -> Result<(), Broken> {
-        let next_timer = self.timers.values().min().copied().filter(|_| !*self.setup.stopping.borrow());
+    /// Waits until something happens, and takes the turn that it asks for. Where the run only waits, nobody following
+    /// it any more is something.
+    async fn wait_and_turn(&mut self, only_waits: bool) -> Result<(), Broken> {
+        let next_timer = self.next_timer().filter(|_| !*self.setup.stopping.borrow());
         let (clock, store) = (self.setup.clock.clone(), self.setup.sender.store.clone());
         tokio::select! {
             biased;
@@ -151,6 +173,7 @@ impl RunTask {
             Some(note) = self.setup.noted.recv() => self.take_note(*note),
             Ok(()) = self.setup.stopping.changed() => {}
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
+            () = self.setup.reports.closed(), if only_waits => return Ok(()),
         }
         self.drain();
         // Boxed, so that a run which waits does not keep room for what only a turn needs.

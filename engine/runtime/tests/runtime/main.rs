@@ -3,6 +3,7 @@
 
 mod clocks;
 mod control;
+mod dormant;
 mod group_commit;
 mod http_client;
 mod keeping;

@@ -188,7 +188,7 @@ impl TestEngine {
             let runtime = engine_runtime::Engine::open(inner.store.clone(), options);
             let runtime = runtime.await.map_err(|error| unavailable(error.to_string()))?;
             let embedded = Embedded::new(runtime, inner.world.program.clone(), None, None);
-            embedded.go_on_with_open_runs().await.map_err(|error| unavailable(error.to_string()))?;
+            embedded.runtime.go_on().await.map_err(|error| unavailable(error.to_string()))?;
             Ok(Arc::new(embedded))
         };
         inner.embedded.get_or_try_init(|| open).await

@@ -4,6 +4,7 @@ use engine_core::machine::{Input, Machine};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::driven::Drove;
 use crate::error::LoadError;
 use crate::inbox;
 use crate::read;
@@ -59,10 +60,10 @@ impl RunTask {
     }
 
     /// Reads the run again, and goes on for as long as the engine does.
-    pub(crate) async fn go_on(&mut self, stopping: watch::Receiver<bool>) -> Result<(), Broken> {
+    pub(crate) async fn go_on(&mut self, stopping: watch::Receiver<bool>) -> Result<Drove, Broken> {
         self.setup.stopping = stopping;
         if self.machine.state().end.is_some() || *self.setup.stopping.borrow() {
-            return Ok(());
+            return Ok(Drove::ToItsEnd);
         }
         self.again().await?;
         self.drive().await
@@ -71,10 +72,5 @@ impl RunTask {
     /// How many of the run's attempts have ended.
     pub(crate) fn results(&self) -> u64 {
         self.machine.state().results
-    }
-
-    /// The way to tell those who follow the run.
-    pub(crate) fn reports(&self) -> watch::Sender<crate::handle::Report> {
-        self.setup.reports.clone()
     }
 }
