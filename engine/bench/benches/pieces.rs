@@ -133,7 +133,8 @@ fn coding(criterion: &mut Criterion) {
 
 /// An order with so many items.
 fn order(items: usize) -> Value {
-    let item = |number: usize| serde_json::json!({ "id": format!("product_{number}"), "quantity": 2, "price": "99.99" });
+    let item =
+        |number: usize| serde_json::json!({ "id": format!("product_{number}"), "quantity": 2, "price": "99.99" });
     let items: Vec<_> = (0..items).map(item).collect();
     let document = serde_json::json!({
         "input": { "order_id": "order-1001", "user_id": "test_user_123", "items": items, "total_amount": "199.98" },

@@ -11,21 +11,14 @@ use engine_core::time::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::handle::Report;
+use crate::report::{Followed, Reports};
 use crate::run::Mail;
 
 /// The ways to a run's task.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) mail: mpsc::Sender<Box<Mail>>,
-    pub(crate) reports: watch::Sender<Report>,
-}
-
-/// The ways to a run's task, of somebody who wants to know how far it is: it stays in memory as long as this does.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    pub(crate) mail: mpsc::Sender<Box<Mail>>,
-    pub(crate) reports: watch::Receiver<Report>,
+    pub(crate) reports: Reports,
 }
 
 /// A run of this process.
@@ -37,7 +30,7 @@ enum Driven {
     /// It only waits, until then, or for a request.
     Dormant(Option<Timestamp>),
     /// Its task broke; what it said last stands nowhere else.
-    Broken(watch::Receiver<Report>),
+    Broken(Followed),
 }
 
 struct ByTask {
@@ -79,8 +72,8 @@ pub(crate) enum Drove {
 
 /// What a caller that wants to do something with a run is told.
 pub(crate) enum Place {
-    /// It has a task.
-    Driven(Followed),
+    /// It has a task, and is not laid down as long as it is followed.
+    Driven { mail: mpsc::Sender<Box<Mail>>, followed: Followed },
     /// It is driven, and has no task now: the caller is to take it up.
     Dormant(Reservation),
     /// It is not driven: the caller may take it up.
@@ -111,7 +104,8 @@ impl DrivenRuns {
         let place = match runs.all.get(&run) {
             Some(Driven::TakingUp) => return None,
             Some(Driven::ByTask(driven)) if !driven.task.is_finished() => {
-                return Some(Place::Driven(driven.line.follow()));
+                let Line { mail, reports } = &driven.line;
+                return Some(Place::Driven { mail: mail.clone(), followed: reports.follow() });
             }
             Some(Driven::Dormant(_)) => Place::Dormant(self.reserve(run)),
             Some(Driven::ByTask(_) | Driven::Broken(_)) | None => Place::Free(self.reserve(run)),
@@ -124,11 +118,11 @@ impl DrivenRuns {
         Reservation { run, runs: self.clone() }
     }
 
-    /// The run's reports, where it has a task, or had one until it broke.
-    pub(crate) fn reports(&self, run: RunId) -> Option<watch::Receiver<Report>> {
+    /// Follows a run, where it has a task, or had one until it broke.
+    pub(crate) fn follow(&self, run: RunId) -> Option<Followed> {
         match self.lock().all.get(&run)? {
-            Driven::ByTask(driven) => Some(driven.line.reports.subscribe()),
-            Driven::Broken(reports) => Some(reports.clone()),
+            Driven::ByTask(driven) => Some(driven.line.reports.follow()),
+            Driven::Broken(followed) => Some(followed.clone()),
             Driven::TakingUp | Driven::Dormant(_) => None,
         }
     }
@@ -180,7 +174,7 @@ impl DrivenRuns {
     pub(crate) fn lay_down(&self, run: RunId, due: Option<Timestamp>) -> bool {
         let mut runs = self.lock();
         match runs.all.get(&run) {
-            Some(Driven::ByTask(driven)) if driven.line.reports.receiver_count() == 0 => {
+            Some(Driven::ByTask(driven)) if !driven.line.reports.is_followed() => {
                 runs.put(run, Driven::Dormant(due));
             }
             Some(_) => return false,
@@ -248,12 +242,6 @@ impl Runs {
     }
 }
 
-impl Line {
-    fn follow(&self) -> Followed {
-        Followed { mail: self.mail.clone(), reports: self.reports.subscribe() }
-    }
-}
-
 impl Reservation {
     /// The run that may be taken up.
     pub(crate) fn run(&self) -> RunId {
@@ -274,7 +262,7 @@ impl Reservation {
                 Drove::ToItsEnd => {
                     all.lock().all.remove(&run);
                 }
-                Drove::UntilItBroke => all.lock().put(run, Driven::Broken(reports.subscribe())),
+                Drove::UntilItBroke => all.lock().put(run, Driven::Broken(reports.follow())),
                 // It was laid down already, and may have been taken up since.
                 Drove::UntilDormant(_) => {}
             }
@@ -300,6 +288,7 @@ mod tests {
     use engine_core::state::Status;
 
     use super::*;
+    use crate::report::Report;
 
     fn run(number: u8) -> RunId {
         RunId::from_bytes([number; 16])
@@ -310,15 +299,14 @@ mod tests {
     }
 
     fn line() -> Line {
-        let reports = watch::Sender::new(Report::at(Seq(1), Status::Waiting));
-        Line { mail: mpsc::channel(1).0, reports }
+        Line { mail: mpsc::channel(1).0, reports: Reports::new(Report::at(Seq(1), Status::Waiting)) }
     }
 
     #[tokio::test]
     async fn a_run_is_laid_down_once_nobody_follows_it() {
         let runs = DrivenRuns::default();
         runs.reserve_fresh(run(1)).drive(line(), std::future::pending());
-        let Place::Driven(followed) = runs.place(run(1)).await else { panic!("it has a task") };
+        let Place::Driven { followed, .. } = runs.place(run(1)).await else { panic!("it has a task") };
         assert!(!runs.lay_down(run(1), Some(at(5))) && runs.tasks() == 1, "somebody follows it");
         drop(followed);
         assert!(runs.lay_down(run(1), Some(at(5))) && runs.tasks() == 0 && runs.is_dormant(run(1)));

@@ -21,11 +21,12 @@ use crate::crashes::{self, Crashes};
 use crate::definitions::Definitions;
 use crate::driven::{DrivenRuns, Line, Place, Reservation};
 use crate::error::{DriveError, EngineError, LoadError};
-use crate::handle::{Report, RunHandle};
+use crate::handle::RunHandle;
 use crate::http::Binder;
 use crate::memory::PayloadMemory;
 use crate::options::Options;
 use crate::read;
+use crate::report::{Followed, Report, Reports};
 use crate::run::{Besides, Identity, Mailbox, RunTask, Sender, Setup};
 use crate::set_aside;
 use crate::tasks::{Late, World};
@@ -102,13 +103,13 @@ impl Engine {
     ///
     /// Attempts that were in flight when its last process ended are noted, and made again with the same key.
     pub async fn drive(&self, run: RunId) -> Result<RunHandle, DriveError> {
-        Ok(RunHandle::new(run, self.store().clone(), self.driven_reports(run).await?))
+        Ok(RunHandle::new(run, self.store().clone(), self.follow(run).await?))
     }
 
     /// Drives a run, for who wants to know only how far it is.
-    pub(crate) async fn driven_reports(&self, run: RunId) -> Result<watch::Receiver<Report>, DriveError> {
+    pub(crate) async fn follow(&self, run: RunId) -> Result<Followed, DriveError> {
         match self.inner.driven.place(run).await {
-            Place::Driven(followed) => Ok(followed.reports),
+            Place::Driven { followed, .. } => Ok(followed),
             Place::Dormant(reservation) | Place::Free(reservation) => self.take_up(reservation).await,
         }
     }
@@ -201,7 +202,7 @@ impl Engine {
             turned,
         };
         let status = state.status();
-        let reports = watch::Sender::new(Report::at(durable, status));
+        let reports = Reports::new(Report::at(durable, status));
         let (mail, mailbox) = Mailbox::new();
         let line = Line { mail, reports: reports.clone() };
         let setup = Setup {

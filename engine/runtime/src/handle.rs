@@ -5,44 +5,23 @@ use std::sync::Arc;
 
 use engine_core::event::Recorded;
 use engine_core::id::{RunId, Seq};
-use engine_core::state::{State, Status};
+use engine_core::state::State;
 use engine_store::{Store, StoreError};
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::bounds;
 use crate::control::Presence;
 use crate::error::LoadError;
 use crate::read;
+use crate::report::Followed;
 use crate::set_aside::SetAside;
-
-/// How far a driven run is; told after each durable turn.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Report {
-    /// The position of its last durable event.
-    pub(crate) last: Seq,
-    /// Its status.
-    pub(crate) status: Status,
-    /// Why it is no longer driven, although it has not ended.
-    pub(crate) broken: Option<String>,
-    /// Why it is set aside.
-    pub(crate) set_aside: Option<SetAside>,
-}
-
-impl Report {
-    /// That the run is so far.
-    pub(crate) fn at(last: Seq, status: Status) -> Self {
-        Self { last, status, broken: None, set_aside: None }
-    }
-}
 
 /// A run that this process drives, or that has ended.
 #[derive(Debug)]
 pub struct RunHandle {
     run: RunId,
     store: StoreRef,
-    reports: watch::Receiver<Report>,
+    followed: Followed,
     read: Seq,
     buffer: VecDeque<Recorded>,
     /// The read that is under way: kept here, so that dropping the future of `next` does not begin it anew.
@@ -84,20 +63,15 @@ pub enum Finished {
 
 impl RunHandle {
     /// A run that another process drives.
-    pub(crate) fn beside(
-        run: RunId,
-        store: Arc<dyn Store>,
-        reports: watch::Receiver<Report>,
-        presence: Option<Presence>,
-    ) -> Self {
-        Self { is_beside: true, _presence: presence, ..Self::new(run, store, reports) }
+    pub(crate) fn beside(run: RunId, store: Arc<dyn Store>, followed: Followed, presence: Option<Presence>) -> Self {
+        Self { is_beside: true, _presence: presence, ..Self::new(run, store, followed) }
     }
 
-    pub(crate) fn new(run: RunId, store: Arc<dyn Store>, reports: watch::Receiver<Report>) -> Self {
+    pub(crate) fn new(run: RunId, store: Arc<dyn Store>, followed: Followed) -> Self {
         Self {
             run,
             store: StoreRef(store),
-            reports,
+            followed,
             read: Seq(0),
             buffer: VecDeque::new(),
             reading: None,
@@ -133,10 +107,10 @@ impl RunHandle {
             if self.unreadable.is_some() || self.lost {
                 return None;
             }
-            let report = self.reports.borrow_and_update().clone();
+            let report = self.followed.take_report();
             if report.last > self.read {
                 self.read_on().await;
-            } else if rests(&report) || self.reports.changed().await.is_err() {
+            } else if report.rests() || !self.followed.told().await {
                 return None;
             }
         }
@@ -159,32 +133,33 @@ impl RunHandle {
         }
     }
 
-    /// How it ended, once it has.
+    /// How it ended, once it has. Events that were not given are not read for that.
     pub async fn finish(mut self) -> Finished {
-        while self.next().await.is_some() {}
-        let report = self.reports.borrow().clone();
+        let (end, report) = loop {
+            let (end, report) = (self.followed.rested().await, self.followed.report());
+            // It may go on at that very moment.
+            if report.rests() || !self.followed.is_told() {
+                break (end, report);
+            }
+        };
         if let Some(why) = report.set_aside {
             return Finished::SetAside(why);
         }
         if let Some(why) = report.broken.clone().or(self.unreadable.take()) {
             return Finished::Broken(why);
         }
-        if self.lost || !rests(&report) {
+        if self.lost || !report.rests() {
             return if self.is_beside { Finished::Lost } else { Finished::Interrupted };
         }
-        match read::state(&*self.store.0, self.run).await {
+        let state = match end {
+            Some(end) => Ok(Arc::unwrap_or_clone(end)),
+            None => read::state(&*self.store.0, self.run).await,
+        };
+        match state {
             Ok(state) if state.end.is_some() => Finished::Ended(Box::new(state)),
             Ok(state) => Finished::Stuck(Box::new(state)),
             Err(LoadError::Store(StoreError::Closed)) if self.is_beside => Finished::Lost,
             Err(error) => Finished::Broken(error.to_string()),
         }
     }
-}
-
-/// Whether nothing more happens to the run by itself.
-pub(crate) fn rests(report: &Report) -> bool {
-    report.status.is_terminal()
-        || report.status == Status::Stuck
-        || report.broken.is_some()
-        || report.set_aside.is_some()
 }

@@ -31,6 +31,7 @@ mod random;
 pub mod read;
 pub mod rebuild;
 mod recovery;
+mod report;
 mod rerun;
 mod run;
 mod set_aside;

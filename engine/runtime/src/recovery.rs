@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use engine_core::id::RunId;
 use engine_core::state::Status;
 use engine_store::{CommitError, Mark, StoreError, Unit};
-use tokio::sync::watch;
 
 use crate::alone::Turn;
 use crate::bounds;
@@ -14,8 +13,8 @@ use crate::crashes::{self, Crashes};
 use crate::driven::{Drove, Line, Place, Reservation};
 use crate::engine::{Engine, TakenUp};
 use crate::error::{DriveError, LoadError};
-use crate::handle::Report;
 use crate::read;
+use crate::report::{Followed, Reports};
 use crate::run::{Broken, RunTask};
 use crate::set_aside::SetAside;
 
@@ -24,7 +23,7 @@ enum Begun {
     /// It is open.
     Open { task: Box<RunTask>, line: Line },
     /// It has ended.
-    Ended(watch::Receiver<Report>),
+    Ended(Followed),
 }
 
 impl Engine {
@@ -77,7 +76,7 @@ impl Engine {
 
     /// Takes up a run that has no task here. What was begun is finished, also where the future is dropped: nobody else
     /// may come for a run that was dormant.
-    pub(crate) async fn take_up(&self, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
+    pub(crate) async fn take_up(&self, reservation: Reservation) -> Result<Followed, DriveError> {
         let engine = self.clone();
         let taken_up = tokio::spawn(async move { engine.take_up_reserved(reservation).await });
         // What breaks in there is caught there.
@@ -85,7 +84,7 @@ impl Engine {
     }
 
     /// Takes up a suspect alone, unless others are driven already.
-    async fn take_up_reserved(&self, reservation: Reservation) -> Result<watch::Receiver<Report>, DriveError> {
+    async fn take_up_reserved(&self, reservation: Reservation) -> Result<Followed, DriveError> {
         let run = reservation.run();
         if let Some(crashes) = self.suspicion(run)
             && (self.alone().is_wanted() || self.driven().tasks() == 0)
@@ -95,11 +94,11 @@ impl Engine {
         }
         self.until_nobody_is_alone().await;
         match self.begin(run).await? {
-            Begun::Ended(reports) => Ok(reports),
+            Begun::Ended(followed) => Ok(followed),
             Begun::Open { task, line } => {
-                let reports = line.reports.subscribe();
+                let followed = line.reports.follow();
                 self.tend(reservation, line, task);
-                Ok(reports)
+                Ok(followed)
             }
         }
     }
@@ -110,7 +109,7 @@ impl Engine {
         reservation: Reservation,
         crashes: Crashes,
         mut turn: Turn,
-    ) -> Result<watch::Receiver<Report>, DriveError> {
+    ) -> Result<Followed, DriveError> {
         tokio::select! {
             biased;
             () = self.stopped() => return Err(DriveError::ShuttingDown),
@@ -124,14 +123,14 @@ impl Engine {
         let Ok(Begun::Open { task, line }) = begun else {
             self.note(crashes.survived(run, crashes.results)).await.map_err(not_named)?;
             return begun.map(|begun| match begun {
-                Begun::Open { line, .. } => line.reports.subscribe(),
-                Begun::Ended(reports) => reports,
+                Begun::Open { line, .. } => line.reports.follow(),
+                Begun::Ended(followed) => followed,
             });
         };
-        let (engine, reports, told) = (self.clone(), line.reports.subscribe(), line.reports.clone());
+        let (engine, followed, reports) = (self.clone(), line.reports.follow(), line.reports.clone());
         let driven = engine.clone().drive_alone_first(run, task, crashes, turn);
-        reservation.drive(line, async move { engine.see_through(run, told, driven).await });
-        Ok(reports)
+        reservation.drive(line, async move { engine.see_through(run, reports, driven).await });
+        Ok(followed)
     }
 
     /// Drives a suspect until its attempts have ended, and on as any other run once nobody is alone any more.
@@ -181,14 +180,14 @@ impl Engine {
     }
 
     /// A run that has ended. Requests that came too late are dropped: their answers follow from its history.
-    async fn ended(&self, run: RunId) -> Result<watch::Receiver<Report>, DriveError> {
+    async fn ended(&self, run: RunId) -> Result<Followed, DriveError> {
         let waiting = self.store().inbox(run).await.map_err(LoadError::Store)?;
         if !waiting.is_empty() {
             let consumed = waiting.into_iter().map(|row| (run, row.arrival)).collect();
             let dropped = self.committer().commit(Unit { inbox_consumed: consumed, ..Unit::default() }).await;
             dropped.map_err(|error| DriveError::NotCommitted(error.to_string()))?;
         }
-        Ok(watch::Sender::new(self.rest_of(run).await?).subscribe())
+        Ok(Reports::new(self.rest_of(run).await?).follow())
     }
 
     /// Drives a run whose first turn was taken.
@@ -205,7 +204,7 @@ impl Engine {
     async fn see_through(
         &self,
         run: RunId,
-        reports: watch::Sender<Report>,
+        reports: Reports,
         driven: impl Future<Output = Result<Drove, Broken>>,
     ) -> Drove {
         let broken = match caught::work(driven).await {
@@ -214,11 +213,11 @@ impl Engine {
         };
         let Some(why) = SetAside::broken(&broken) else {
             tracing::error!(%run, %broken, "the run is no longer driven");
-            reports.send_modify(|report| report.broken = Some(broken.to_string()));
+            reports.amend(|report| report.broken = Some(broken.to_string()));
             return Drove::UntilItBroke;
         };
         Box::pin(self.set_aside(run, &why)).await;
-        reports.send_modify(|report| {
+        reports.amend(|report| {
             report.status = Status::Stuck;
             report.set_aside = Some(why);
         });

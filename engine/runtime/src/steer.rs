@@ -9,12 +9,13 @@ use engine_core::id::{Digest, RunId};
 use engine_core::machine;
 use engine_core::request::{Answer, Demand, Request};
 use engine_store::{Claim, ClaimChange, ClaimState, Unit};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use crate::bounds;
 use crate::caught;
-use crate::driven::{Followed, Place};
+use crate::driven::Place;
 use crate::engine::{Engine, TakenUp};
 use crate::error::{DriveError, LoadError, RequestError};
 use crate::inbox;
@@ -34,7 +35,10 @@ impl Engine {
         let mut _followed;
         for _ in 0..bounds::REQUEST_ROUNDS {
             let answered = match self.driven().place(run).await {
-                Place::Driven(followed) => hand_over(run, &followed, request.clone()).await?,
+                Place::Driven { mail, followed } => {
+                    _followed = Some(followed);
+                    hand_over(run, &mail, request.clone()).await?
+                }
                 Place::Dormant(reservation) => {
                     // Followed, so that it is not laid down again before it was asked. Where it can't be taken up, it
                     // is visited.
@@ -119,9 +123,9 @@ fn visited(visited: Result<Answer, Broken>) -> Result<Answer, RequestError> {
 
 /// Puts a request into the mailbox of a driven run. None where the run ended, or stopped being driven, before it took
 /// the request.
-async fn hand_over(run: RunId, followed: &Followed, request: Request) -> Result<Option<Answer>, RequestError> {
+async fn hand_over(run: RunId, mail: &Sender<Box<Mail>>, request: Request) -> Result<Option<Answer>, RequestError> {
     let (answer, answered) = oneshot::channel();
-    match followed.mail.try_send(Box::new(Mail { request, answer })) {
+    match mail.try_send(Box::new(Mail { request, answer })) {
         Ok(()) => Ok(answered.await.ok()),
         Err(TrySendError::Full(_)) => Err(RequestError::Busy(run)),
         Err(TrySendError::Closed(_)) => Ok(None),

@@ -9,7 +9,6 @@ use engine_core::id::{RunId, Seq};
 use engine_core::request::{Answer, Request};
 use engine_store::{Store, StoreError, codec};
 use tokio::net::UnixStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::bounds;
@@ -19,7 +18,8 @@ use crate::control::look::{Look, LookStore, Looked, Looker};
 use crate::control::place::Place;
 use crate::control::refusal::Refusal;
 use crate::control::wire::{Ask, Brief, Bytes, HandIn, Reply};
-use crate::handle::{Report, RunHandle, rests};
+use crate::handle::RunHandle;
+use crate::report::{Report, Reports};
 use crate::start::{Start, Started};
 
 /// Asks the process that has the directory. Each question has a connection of its own.
@@ -200,25 +200,26 @@ impl Client {
     }
 
     fn follow(&self, run: RunId, report: Report, presence: Option<Presence>) -> RunHandle {
-        let (reports, reported) = watch::channel(report);
+        let reports = Reports::new(report);
+        let followed = reports.follow();
         tokio::spawn(self.clone().pass_on(run, reports));
-        RunHandle::beside(run, self.store(), reported, presence)
+        RunHandle::beside(run, self.store(), followed, presence)
     }
 
     /// Passes on how far a run is, until it rests, the process is lost, or nobody wants to know.
-    async fn pass_on(self, run: RunId, reports: watch::Sender<Report>) {
+    async fn pass_on(self, run: RunId, reports: Reports) {
         loop {
-            let (last, began) = (reports.borrow().last, Instant::now());
+            let (last, began) = (reports.last().last, Instant::now());
             let wait = Ask::Wait { run, after: last };
             let reply = tokio::select! {
                 biased;
-                () = reports.closed() => return,
+                () = reports.unfollowed() => return,
                 reply = self.ask(wait) => reply,
             };
             match reply {
                 Ok((Reply::Report(Some(report)), _)) => {
-                    let (is_over, is_news) = (rests(&report), report.last > last);
-                    reports.send_replace(report);
+                    let (is_over, is_news) = (report.rests(), report.last > last);
+                    reports.tell(report);
                     if is_over {
                         return;
                     }
@@ -230,11 +231,11 @@ impl Client {
                 Err(AskError::Lost(_)) => return,
                 Ok(_) => {
                     let why = format!("process {} drives it no more", self.pid);
-                    reports.send_modify(|report| report.broken = Some(why));
+                    reports.amend(|report| report.broken = Some(why));
                     return;
                 }
                 Err(error) => {
-                    reports.send_modify(|report| report.broken = Some(error.to_string()));
+                    reports.amend(|report| report.broken = Some(error.to_string()));
                     return;
                 }
             }

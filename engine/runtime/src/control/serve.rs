@@ -8,7 +8,6 @@ use engine_core::event::Event;
 use engine_core::id::{RunId, Seq};
 use engine_core::request::Request;
 use engine_store::{Keeper, StoreError};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::control::handed::{HandedIn, Stay};
@@ -19,8 +18,8 @@ use crate::control::refusal::{Refusal, RefusalKind};
 use crate::control::wire::{Brief, HandIn, Reply};
 use crate::engine::Engine;
 use crate::error::{DriveError, LoadError, RequestError, StartError};
-use crate::handle::{Report, rests};
 use crate::read;
+use crate::report::Followed;
 use crate::start::{Start, Started};
 
 /// The engine that answers, and what was handed to it.
@@ -32,21 +31,20 @@ pub(crate) struct Serving {
 
 /// A run that was handed in: the process stays for it.
 pub(crate) struct Staying {
-    reports: watch::Receiver<Report>,
+    followed: Followed,
     stay: Stay,
 }
 
 impl Staying {
     /// Waits until the run rests, or is not driven any more.
     pub(crate) async fn rested(&mut self) {
-        // Without a sender it will not go on here.
-        let _ = self.reports.wait_for(rests).await;
+        let _ = self.followed.rested().await;
     }
 
     /// The same, unless somebody else stays for the run too.
     pub(crate) fn unless_others_stay(self) -> Option<Self> {
-        let Self { reports, stay } = self;
-        stay.unless_others_stay().map(|stay| Self { reports, stay })
+        let Self { followed, stay } = self;
+        stay.unless_others_stay().map(|stay| Self { followed, stay })
     }
 }
 
@@ -95,7 +93,7 @@ impl Serving {
     }
 
     fn drives(&self, run: RunId) -> bool {
-        let has_task = || self.engine.driven().reports(run).is_some_and(|reports| reports.has_changed().is_ok());
+        let has_task = || self.engine.driven().follow(run).is_some_and(|followed| followed.is_told());
         self.engine.driven().is_dormant(run) || has_task()
     }
 
@@ -131,8 +129,8 @@ impl Serving {
             error => Reply::Refused(error.into()),
         })?;
         // A run that was known is not driven by that, nor stayed for: it may be paused. Its follower asks for it.
-        let reports = if fresh { self.engine.driven_reports(run).await.ok() } else { None };
-        let staying = reports.map(|reports| Staying { reports, stay: stay.for_run(run) });
+        let followed = if fresh { self.engine.follow(run).await.ok() } else { None };
+        let staying = followed.map(|followed| Staying { followed, stay: stay.for_run(run) });
         Ok((Reply::Started { run, fresh }, staying))
     }
 
@@ -141,9 +139,9 @@ impl Serving {
         if !self.drives(run) {
             self.check_adoptable(run).await?;
         }
-        let reports = self.engine.driven_reports(run).await.map_err(drive_refused)?;
-        let report = reports.borrow().clone();
-        Ok((Reply::Report(Some(report)), Some(Staying { reports, stay: stay.for_run(run) })))
+        let followed = self.engine.follow(run).await.map_err(drive_refused)?;
+        let report = followed.report();
+        Ok((Reply::Report(Some(report)), Some(Staying { followed, stay: stay.for_run(run) })))
     }
 
     /// Refuses a run that would only get stuck here.
@@ -184,25 +182,21 @@ impl Serving {
     /// How far a run is, once it is further, or rests, or some time has passed.
     pub(crate) async fn wait(&self, run: RunId, after: Seq, patience: Duration) -> Reply {
         let followed = if self.engine.driven().is_dormant(run) {
-            self.engine.driven_reports(run).await.ok()
+            self.engine.follow(run).await.ok()
         } else {
-            self.engine.driven().reports(run)
+            self.engine.driven().follow(run)
         };
-        let Some(mut reports) = followed else {
+        let Some(mut followed) = followed else {
             return match self.engine.rest_of(run).await {
-                Ok(report) if rests(&report) => Reply::Report(Some(report)),
+                Ok(report) if report.rests() => Reply::Report(Some(report)),
                 Ok(_) => self.not_driven(),
                 Err(error) => drive_refused(error),
             };
         };
-        let news = timeout(patience, reports.wait_for(|report| report.last > after || rests(report))).await;
-        let is_over = matches!(news, Ok(Err(_)));
-        drop(news);
-        if is_over {
+        if let Ok(false) = timeout(patience, followed.further(after)).await {
             return self.not_driven();
         }
-        let report = reports.borrow().clone();
-        Reply::Report(Some(report))
+        Reply::Report(Some(followed.report()))
     }
 
     fn not_driven(&self) -> Reply {

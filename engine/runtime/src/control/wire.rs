@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::control::keep::{Keep, Kept};
 use crate::control::look::{Look, Looked};
 use crate::control::refusal::Refusal;
-use crate::handle::Report;
+use crate::report::Report;
 use crate::start::Reuse;
 
 /// A question.

@@ -20,9 +20,9 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::driven::Drove;
 use crate::error::LoadError;
-use crate::handle::Report;
 use crate::options::Observer;
 use crate::read;
+use crate::report::{Report, Reports};
 use crate::run::attempt::{Attempt, Ended, Sender};
 use crate::run::hand::Hand;
 use crate::run::mailbox::{Mail, Mailbox};
@@ -35,7 +35,7 @@ pub(crate) struct Setup {
     pub(crate) committer: Committer,
     pub(crate) sender: Sender,
     pub(crate) identity: Identity,
-    pub(crate) reports: watch::Sender<Report>,
+    pub(crate) reports: Reports,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     /// True once the run goes forward no more.
     pub(crate) turns: watch::Sender<bool>,
@@ -132,7 +132,7 @@ impl RunTask {
 
     async fn drive_on(&mut self) -> Result<Drove, Broken> {
         while self.machine.state().end.is_none() && !self.has_stopped() {
-            let (only_waits, is_followed) = (self.only_waits(), self.setup.reports.receiver_count() > 0);
+            let (only_waits, is_followed) = (self.only_waits(), self.setup.reports.is_followed());
             if only_waits && !is_followed {
                 return Ok(Drove::UntilDormant(self.next_timer()));
             }
@@ -173,7 +173,7 @@ impl RunTask {
             Some(note) = self.setup.noted.recv() => self.take_note(*note),
             Ok(()) = self.setup.stopping.changed() => {}
             () = clock.sleep_until(next_timer.unwrap_or_default()), if next_timer.is_some() => {}
-            () = self.setup.reports.closed(), if only_waits => return Ok(()),
+            () = self.setup.reports.unfollowed(), if only_waits => return Ok(()),
         }
         self.drain();
         // Boxed, so that a run which waits does not keep room for what only a turn needs.
@@ -342,9 +342,13 @@ impl RunTask {
     }
 
     fn report(&self) {
-        let (last, status) = (self.durable, self.machine.state().status());
-        self.setup.reports.send_replace(Report::at(last, status));
-        if self.machine.state().stop.is_some() {
+        let state = self.machine.state();
+        let report = Report::at(self.durable, state.status());
+        match &state.end {
+            Some(_) => self.setup.reports.tell_end(report, state),
+            None => self.setup.reports.tell(report),
+        }
+        if state.stop.is_some() {
             self.setup.turns.send_replace(true);
         }
     }

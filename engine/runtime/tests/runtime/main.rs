@@ -4,6 +4,7 @@
 mod clocks;
 mod control;
 mod dormant;
+mod following;
 mod group_commit;
 mod http_client;
 mod keeping;
