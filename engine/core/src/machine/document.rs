@@ -20,25 +20,23 @@ pub(super) struct Data<'a> {
 
 /// What some expressions read together; nothing else is loaded for them.
 #[derive(Default)]
-pub(super) struct Reads {
-    roots: BTreeSet<String>,
-    steps: BTreeSet<String>,
+pub(super) struct Reads<'a> {
+    roots: BTreeSet<&'a str>,
+    steps: BTreeSet<&'a str>,
 }
 
-impl Reads {
-    pub(super) fn template(mut self, template: &Template) -> Self {
-        self.roots.extend(template.roots());
-        self.steps.extend(template.steps());
-        self
+impl<'a> Reads<'a> {
+    pub(super) fn template(self, template: &'a Template) -> Self {
+        template.expressions().into_iter().fold(self, Self::expression)
     }
 
-    pub(super) fn templates<'t>(self, templates: impl IntoIterator<Item = &'t Template>) -> Self {
+    pub(super) fn templates(self, templates: impl IntoIterator<Item = &'a Template>) -> Self {
         templates.into_iter().fold(self, Self::template)
     }
 
-    pub(super) fn expression(mut self, expression: &Expression) -> Self {
-        self.roots.extend(expression.roots().iter().cloned());
-        self.steps.extend(expression.steps().iter().cloned());
+    pub(super) fn expression(mut self, expression: &'a Expression) -> Self {
+        self.roots.extend(expression.roots().iter().map(String::as_str));
+        self.steps.extend(expression.steps().iter().map(String::as_str));
         self
     }
 }
@@ -46,13 +44,13 @@ impl Reads {
 /// A document under construction.
 pub(super) struct Document<'a> {
     data: Data<'a>,
-    reads: Reads,
+    reads: Reads<'a>,
     own: Option<&'a Name>,
     fields: Vec<(String, Value)>,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(data: Data<'a>, reads: Reads) -> Self {
+    pub(super) fn new(data: Data<'a>, reads: Reads<'a>) -> Self {
         Self { data, reads, own: None, fields: Vec::new() }
     }
 
@@ -82,8 +80,8 @@ impl<'a> Document<'a> {
         }
         if reads.roots.contains("steps") {
             let outputs = reads.steps.iter().map(|name| {
-                let name = Name::from(name.as_str());
-                (name.to_string(), data.output(&name, own == Some(&name), &mut missing))
+                let step = Name::from(*name);
+                ((*name).to_owned(), data.output(&step, own == Some(&step), &mut missing))
             });
             fields.push(("steps".to_owned(), Value::object(outputs.collect::<Vec<_>>())));
         }
