@@ -76,18 +76,22 @@ impl Database {
         }
     }
 
-    /// Makes a new database, durable as a whole or not there: sled creates its files without syncing them.
-    pub(crate) fn create(directory: &Directory) -> Result<(), StoreError> {
-        let new = directory.new_database();
-        panics::guard("making the database", || {
-            let database = Self::make(&new)?;
+    /// Makes the database of a directory: sled creates its files without syncing them, so a mark says that it is being
+    /// made until all of it is durable. It is made in its place: opened anew, sled would first write a whole segment.
+    pub(crate) fn create(directory: &Directory) -> Result<(Self, State), StoreError> {
+        let (path, mark) = (directory.database(), directory.new_database());
+        files::touch_durably(&mark)?;
+        let made = panics::guard("making the database", || {
+            let (database, state) = (Self::make(&path)?, State::default());
             let key = keys::state();
-            let state = codec::seal(&key, &State::default()).map_err(|error| error.reading("the new database"))?;
-            database.apply(Writes::from([(key, Some(state))]))?;
-            database.finish(&new)
+            let bytes = codec::seal(&key, &state).map_err(|error| error.reading("the new database"))?;
+            database.apply(Writes::from([(key, Some(bytes))]))?;
+            database.sync()?;
+            sync_files(&path)?;
+            Ok((database, state))
         })?;
-        let renamed = fs::rename(&new, directory.database()).and_then(|()| files::sync_parent(&new));
-        renamed.map_err(|error| files::failed("making", &new, &error))
+        files::remove_durably(&mark)?;
+        Ok(made)
     }
 
     /// Makes an empty database to be filled and then [finished](Self::finish). Whatever is there is removed.
@@ -100,13 +104,7 @@ impl Database {
     pub(crate) fn finish(self, path: &Path) -> Result<(), StoreError> {
         self.sync()?;
         self.release(path);
-        let synced = || {
-            for entry in fs::read_dir(path)? {
-                File::open(entry?.path())?.sync_all()?;
-            }
-            files::sync_directory(path)
-        };
-        synced().map_err(|error| files::failed("syncing", path, &error))
+        sync_files(path)
     }
 
     /// Closes the database, and waits until sled's threads have let go of its files.
@@ -240,6 +238,17 @@ fn said(error: &sled::Error) -> String {
 /// damaged database. By its text, for sled panics with it too.
 fn is_of_the_system(why: &str) -> bool {
     why.contains("(os error ") || why.contains(files::NO_SPACE)
+}
+
+/// Makes all files of a database durable.
+fn sync_files(path: &Path) -> Result<(), StoreError> {
+    let synced = || {
+        for entry in fs::read_dir(path)? {
+            File::open(entry?.path())?.sync_all()?;
+        }
+        files::sync_directory(path)
+    };
+    synced().map_err(|error| files::failed("syncing", path, &error))
 }
 
 /// The row that was kept under a key.

@@ -4,7 +4,7 @@
 //! format        names the program and the layout of the directory; `backup.unfinished` until a backup is whole
 //! lock          locked by the process that uses it, which writes its id into it
 //! db/           sled's files
-//! db.new/       sled's files while they are made for the first time
+//! db.new        while sled's files are made for the first time
 //! db.compact/   sled's files while they are compacted; db.old/, those before, until they are removed
 //! watermark     what was acknowledged last
 //! clean         there after a clean stop: the number of the last batch
@@ -47,8 +47,19 @@ pub(crate) const UNFINISHED: &str = "backup.unfinished";
 /// A directory that belongs to this process until this is dropped.
 pub(crate) struct Directory {
     path: PathBuf,
-    /// Holds the lock of the operating system, which ends with the process however that ends.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock of the operating system, which ends with the process however that ends.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// A process that is just being spawned has the file open too: closing it here would not be enough.
+    fn drop(&mut self) {
+        // Where it fails, closing it will do.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Directory {
@@ -128,6 +139,11 @@ impl Directory {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("db")
+    }
+
+    /// Whether the database is there, made to its end.
+    pub(crate) fn has_database(&self) -> bool {
+        self.database().exists() && !self.new_database().exists()
     }
 
     pub(crate) fn new_database(&self) -> PathBuf {
@@ -266,7 +282,7 @@ fn has_data(names: &[OsString]) -> bool {
     ["db", "watermark"].iter().all(|data| names.iter().any(|name| name == data))
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+fn lock(path: &Path) -> Result<Lock, StoreError> {
     let file = path.join("lock");
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file);
     let mut lock = opened.map_err(|error| {
@@ -280,7 +296,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
                 // It only tells others who has it. A full disk must not keep anybody from looking.
                 tracing::warn!(%error, "the file `lock` could not be written");
             }
-            Ok(lock)
+            Ok(Lock(lock))
         }
         Err(TryLockError::WouldBlock) => {
             let mut owner = String::new();
@@ -304,6 +320,22 @@ mod tests {
     use super::*;
 
     /// A backup that was cut off is no directory at any moment, and the next one takes its place.
+    #[test]
+    fn a_process_that_is_just_being_spawned_keeps_no_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                    std::process::Command::new("true").status().unwrap();
+                }
+            });
+            let taken: Vec<_> = (0..300).map(|_| Directory::open(folder.path()).map(drop)).collect();
+            is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+            assert!(taken.iter().all(Result::is_ok), "{:?}", taken.iter().find(|taken| taken.is_err()));
+        });
+    }
+
     #[test]
     fn a_backup_that_has_hardly_begun_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();

@@ -33,11 +33,9 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
     compact::settle(&directory)?;
     let clean = watermark::clean(&directory)?;
     let acknowledged = Watermark::read(&directory)?;
-    if !directory.database().exists() {
-        begin(&directory, acknowledged, clean)?;
-    }
-    let (database, state) = open_database(&directory)?;
-    if acknowledged.is_none() {
+    let is_new = !directory.has_database();
+    let (database, state) = if is_new { begin(&directory, acknowledged, clean)? } else { open_database(&directory)? };
+    if acknowledged.is_none() && !is_new {
         tracing::warn!(
             commit = state.commit,
             "the data directory had no watermark: whether the database is complete is unknown"
@@ -70,7 +68,7 @@ pub(crate) fn open(path: &Path, before_sync: Option<BeforeSync>) -> Result<Opene
 /// Opens the database of a directory and checks that nothing acknowledged is missing at its end.
 pub(crate) fn open_database(directory: &Directory) -> Result<(Database, State), StoreError> {
     let expected = expected(Watermark::read(directory)?, watermark::clean(directory)?);
-    if expected > 0 && !directory.database().exists() {
+    if expected > 0 && !directory.has_database() {
         return Err(lost(directory, "has no database any more", expected));
     }
     let (database, state) = Database::open(directory)?;
@@ -86,7 +84,11 @@ pub(crate) fn expected(acknowledged: Option<Mark>, clean: Option<u64>) -> u64 {
 }
 
 /// Makes the database of a directory that has none, unless there was one.
-fn begin(directory: &Directory, acknowledged: Option<Mark>, clean: Option<u64>) -> Result<(), StoreError> {
+fn begin(
+    directory: &Directory,
+    acknowledged: Option<Mark>,
+    clean: Option<u64>,
+) -> Result<(Database, State), StoreError> {
     let commit = expected(acknowledged, clean);
     if commit > 0 {
         return Err(lost(directory, "has no database any more", commit));

@@ -95,6 +95,29 @@ fn directories_of_others_are_refused() {
 }
 
 #[tokio::test]
+async fn a_database_that_a_crash_cut_off_in_the_making_is_made_anew() {
+    let data = tempfile::tempdir().unwrap();
+    filled(data.path(), 2).await;
+    let mark = data.path().join("db.new");
+    fs::write(&mark, "").unwrap();
+    assert!(refusal(data.path()).contains("something is missing"), "one that was acknowledged is never made anew");
+    fs::remove_file(&mark).unwrap();
+    let store = SledStore::open(data.path()).unwrap();
+    assert_eq!(store.read(run(1), Seq(1), 9).await.unwrap().len(), 3);
+    store.close().await.unwrap();
+
+    for file in ["watermark", "clean"] {
+        let _ = fs::remove_file(data.path().join(file));
+    }
+    fs::write(&mark, "").unwrap();
+    fs::write(data.path().join("db/db"), "half of it").unwrap();
+    filled(data.path(), 1).await;
+    assert!(!mark.exists());
+    let store = SledStore::open(data.path()).unwrap();
+    assert_eq!(store.read(run(1), Seq(1), 9).await.unwrap(), [], "nothing is left of what was there");
+}
+
+#[tokio::test]
 async fn a_second_opener_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let store = SledStore::open(data.path()).unwrap();

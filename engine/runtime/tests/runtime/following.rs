@@ -23,8 +23,8 @@ async fn the_end_that_is_told_is_that_of_the_history() {
         let run = engine.start(world::start(&world::chain(length), &length.to_string())).await.unwrap().run;
         let handle = engine.drive(run).await.unwrap();
         let finished = timeout(SOON, handle.finish()).await.unwrap();
-        let Finished::Ended(state) = finished else { panic!("{finished:?}") };
-        assert_eq!(state.status(), status);
-        assert_eq!(*state, read::state(&*store, run).await.unwrap());
+        let Finished::Ended(end) = finished else { panic!("{finished:?}") };
+        assert_eq!(end.status(), status);
+        assert_eq!(*end, read::state(&*store, run).await.unwrap());
     }
 }
