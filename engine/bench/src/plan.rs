@@ -155,7 +155,7 @@ impl Plan {
             Workload::Waiting => runs([10_000, 100_000], 300).into_iter().map(|runs| Spec::Waiting { runs }).collect(),
             Workload::Recover => runs([1_000, 10_000], 50).into_iter().map(|runs| Spec::Recover { runs }).collect(),
             Workload::History => [10, 1_000, 100_000].map(|events| Spec::History { events }).into(),
-            Workload::Big => [1 << 10, 64 << 10, 1 << 20, 7 << 20]
+            Workload::Big => [1 << 10, 64 << 10, 1 << 20, 8 << 20]
                 .map(|bytes| Spec::Big { bytes, runs: n(((256 << 20) / bytes).clamp(16, 2_000), 4) })
                 .into(),
             Workload::Soak => {

@@ -36,8 +36,8 @@ async fn length(_: StepContext, text: String) -> Result<u64, TaskError> {
 
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(crate) async fn measure(scratch: &Scratch, bytes: u64, runs: u64) -> Result<Measurement, BenchError> {
-    // As JSON a text has two bytes more, and 8 MiB is the most.
-    let len = usize::try_from(bytes).map_err(failed)?.saturating_sub(64);
+    // As JSON a text has two bytes more.
+    let len = usize::try_from(bytes).map_err(failed)?.saturating_sub(2);
     let kept = (STEPS + 1) * bytes;
     let floor = written_a_second(scratch, usize::try_from(kept).map_err(failed)?).await?;
     let opened = Opened::open(scratch, passing_on()?).await?;

@@ -15,7 +15,9 @@
 //! | comparing two values | 1 + the smaller weight |
 //! | sorting | the keys' weight × log2 of their number |
 //! | searching, splitting, subtracting, repeating | see the functions |
-//! | the result, when it leaves the evaluator | its weight |
+//!
+//! What leaves the evaluator is walked over by whoever stores or sends it, and costs no units: a payload is passed on
+//! whole as large as it may be. But what one evaluation, or one rendering, gives may not weigh more than [`GIVEN`].
 //!
 //! The *weight* of a value is what it would take to walk over it: one for every scalar, container
 //! and key, and one for every eight bytes of text. It is cached in the containers and counts
@@ -24,13 +26,18 @@
 
 use super::failure::{Flow, Stop};
 use super::value::Value;
+use crate::bounds::MAX_PAYLOAD;
 use std::cell::Cell;
 
 /// The version of the table of charges.
-pub const CHARGES_VERSION: u32 = 1;
+pub const CHARGES_VERSION: u32 = 2;
 
 /// The units that one evaluation, or one rendering of a template, may spend.
 pub const UNITS: u64 = 1_000_000;
+
+/// What the results of one evaluation, or of one rendering of a template, may weigh together: as much as the largest
+/// payload with one text in it, and what little stands around that.
+pub const GIVEN: u64 = MAX_PAYLOAD as u64 / 8 + 100_000;
 
 /// The charge for one node, one element, one result.
 pub(super) const STEP: u64 = 1;
@@ -39,11 +46,13 @@ pub(super) const STEP: u64 = 1;
 pub(super) struct Budget {
     limit: u64,
     left: Cell<u64>,
+    /// What results may still weigh.
+    to_give: Cell<u64>,
 }
 
 impl Budget {
     pub(super) fn new(limit: u64) -> Self {
-        Self { limit, left: Cell::new(limit) }
+        Self { limit, left: Cell::new(limit), to_give: Cell::new(GIVEN) }
     }
 
     /// Takes `units`, or stops the evaluation when there are not so many left.
@@ -56,6 +65,13 @@ impl Budget {
             self.left.set(0);
             Err(Stop::Budget)
         }
+    }
+
+    /// Lets a result of this weight out, or stops the evaluation.
+    pub(super) fn give(&self, weight: u64) -> Flow {
+        let left = self.to_give.get().checked_sub(weight).ok_or(Stop::Budget)?;
+        self.to_give.set(left);
+        Ok(())
     }
 
     pub(super) fn used(&self) -> u64 {

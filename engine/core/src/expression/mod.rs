@@ -186,8 +186,7 @@ impl Expression {
             if results.len() >= most {
                 return Err(Stop::Several);
             }
-            // Whoever stores or sends the result walks over it.
-            budget.pay(value.weight())?;
+            budget.give(value.weight())?;
             results.push(value);
             Ok(())
         });

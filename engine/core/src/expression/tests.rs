@@ -196,8 +196,18 @@ fn charges_are_those_of_this_version() {
         "[.input, .input] | tojson | @base64 | length",
         "\"ab\" * 100 | explode | implode | length",
     ];
-    assert_eq!(budget::CHARGES_VERSION, 1);
-    assert_eq!(sources.map(charge), [7, 21, 31, 2116, 36, 86, 165, 767]);
+    assert_eq!(budget::CHARGES_VERSION, 2);
+    assert_eq!(sources.map(charge), [6, 4, 27, 2115, 34, 85, 164, 766]);
+}
+
+#[test]
+fn the_largest_payload_is_passed_on_whole_and_not_twice() {
+    let len = crate::bounds::MAX_PAYLOAD - 2;
+    let document = Value::object([("input".to_owned(), Value::string("x".repeat(len)))]);
+    let render = |json: serde_json::Value| super::Template::compile(&json, &["input"]).unwrap().render(&document);
+    assert_eq!(render(serde_json::json!("${ .input }")).unwrap().to_vec().len(), len + 2);
+    let twice = render(serde_json::json!(["${ .input }", "${ .input }"])).unwrap_err();
+    assert!(twice.to_string().contains("makes more data, than is allowed"), "{twice}");
 }
 
 #[test]
