@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::{Engine, StepContext, TaskError, Workflow};
@@ -85,10 +86,10 @@ pub(crate) async fn victim(scratch: &Scratch, runs: u64) -> Result<Measurement, 
     };
     crowd(CALLERS, runs, start).await?;
     go.send_replace(true);
-    let ends = place.ends(&engine, &workflow).await?;
+    let lost = place.lost(&engine, &workflow).await?;
     place.done()?;
     engine.shutdown().await.map_err(failed)?;
-    if ends.lost > 0 { Err(failed("a chain did not end as it should")) } else { Ok(Measurement::default()) }
+    if lost > 0 { Err(failed("a chain did not end as it should")) } else { Ok(Measurement::default()) }
 }
 
 /// Goes on with what the victim left, and looks after every chain that was acknowledged.
@@ -96,12 +97,12 @@ pub(crate) async fn heir(scratch: &Scratch, runs: u64) -> Result<Measurement, Be
     let (place, began) = (Place(scratch.clone()), Instant::now());
     let meter = Meter::start(engine_store::Counters::default());
     let (engine, workflow, _go) = place.open(true).await?;
-    let ends = place.ends(&engine, &workflow).await?;
+    let lost = place.lost(&engine, &workflow).await?;
     let ready = began.elapsed().as_secs_f64();
     let measured = meter.stop(engine_store::Counters::default(), runs, &Latencies::new()?);
     engine.shutdown().await.map_err(failed)?;
     #[allow(clippy::cast_precision_loss, reason = "a count of runs")]
-    Ok(measured.with("ready", ready).with("lost", ends.lost as f64))
+    Ok(measured.with("ready", ready).with("lost", lost as f64))
 }
 
 fn begin(spec: &Spec, place: &Place) -> Result<Child, BenchError> {
@@ -132,11 +133,6 @@ fn chain() -> Result<Workflow<u64, u64>, BenchError> {
         last = builder.step(&format!("step_{number}"), step, last);
     }
     builder.finish(last).map_err(failed)
-}
-
-/// How chains ended.
-struct Ends {
-    lost: u64,
 }
 
 /// The files of one victim and its heir.
@@ -185,18 +181,28 @@ impl Place {
         Ok(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect())
     }
 
-    /// Waits for the end of every chain that was acknowledged.
-    async fn ends(&self, engine: &Engine, workflow: &Workflow<u64, u64>) -> Result<Ends, BenchError> {
-        let mut lost = 0;
-        for id in self.acknowledged()? {
-            let run = engine.find(workflow, &id).await;
-            let ended = match run {
-                Ok(run) => tokio::time::timeout(PATIENCE, run.result()).await.is_ok_and(|ended| ended.is_ok()),
-                Err(_) => false,
-            };
-            lost += u64::from(!ended);
-        }
-        Ok(Ends { lost })
+    /// Waits for the end of every chain that was acknowledged; gives how many did not end as they should.
+    async fn lost(&self, engine: &Engine, workflow: &Workflow<u64, u64>) -> Result<u64, BenchError> {
+        let (ids, lost) = (Arc::new(self.acknowledged()?), Arc::new(AtomicU64::new(0)));
+        let total = ids.len() as u64;
+        let look = {
+            let (engine, workflow, lost) = (engine.clone(), workflow.clone(), lost.clone());
+            move |number: u64| {
+                let (engine, workflow, lost) = (engine.clone(), workflow.clone(), lost.clone());
+                let id = usize::try_from(number).ok().and_then(|index| ids.get(index)).cloned().unwrap_or_default();
+                async move {
+                    let ended = match engine.find(&workflow, &id).await {
+                        Ok(run) => tokio::time::timeout(PATIENCE, run.result()).await.is_ok_and(|ended| ended.is_ok()),
+                        Err(_) => false,
+                    };
+                    lost.fetch_add(u64::from(!ended), Ordering::Relaxed);
+                    Ok(())
+                }
+            }
+        };
+        // Many at a time: one after the other they would take longer than the chains.
+        crowd(CALLERS, total, look).await?;
+        Ok(lost.load(Ordering::Relaxed))
     }
 
     fn done(&self) -> Result<(), BenchError> {
